@@ -1,0 +1,137 @@
+"""Ask a model: conversations in, messages out. Batched, routed, decoded together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from superlens.batch import Batch, Placed
+from superlens.generation import Generator, Sampling, Speaker, read_hidden
+from superlens.links.base import Group
+from superlens.message import Conversation, Image, Message, Text
+from superlens.processor import Sample
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How to answer. min_score: parts scored below are left out (the part stays, empty). most: best objects kept per picture.
+
+    answer_with: name of a link the answer must use. on_text(index, text): called with each new piece of text as it is generated.
+    errors: "raise", or "return" to put the exception in the bad conversation's place and go on.
+    """
+
+    batch_size: int = 8
+    min_score: float = 0.3
+    sampling: Sampling = Sampling()
+    answer_with: str | None = None
+    on_text: Callable[[int, str], None] | None = None
+    errors: str = "raise"
+
+
+def as_conversation(question: str | Conversation, image=None) -> Conversation:
+    """Words and pictures -> a conversation of one user message."""
+    if isinstance(question, Conversation):
+        if image is not None:
+            raise ValueError("a conversation brings its own pictures: leave image out.")
+        conversation = question
+    else:
+        if not isinstance(question, str) or not question.strip():
+            raise ValueError("the question is empty: say in words what you want to know.")
+        images = [] if image is None else list(image) if isinstance(image, (list, tuple)) else [image]
+        shown = [one if isinstance(one, Image) else Image(one) for one in images]
+        conversation = Conversation((Message("user", (*shown, Text(question))),))
+    if not conversation.messages or conversation.messages[-1].role != "user":
+        raise ValueError("a conversation to be answered ends with the user's message.")
+    return conversation
+
+
+def ask(model, questions: Sequence[Conversation], asking: Asking) -> list[Message | Exception]:
+    """Answers in the order of the questions. Pictures of similar size and prompts of similar length share a batch."""
+    answers: list[Message | Exception] = [None] * len(questions)
+    prompts: list[tuple[int, Sample]] = []
+    training = model.training
+    model.eval()
+    try:
+        for start in range(0, len(questions), asking.batch_size):
+            prompts = []
+            for index in range(start, min(start + asking.batch_size, len(questions))):
+                try:
+                    question = as_conversation(questions[index])
+                    prompts.append((index, model.processor.encode(question, answer=False)))
+                except (ValueError, OSError) as error:
+                    if asking.errors == "raise":
+                        raise
+                    answers[index] = error
+            if prompts:
+                indices = [index for index, _ in prompts]
+                said = answer_batch(model, [questions[i] for i in indices], [p for _, p in prompts], asking, indices)
+                for index, message in zip(indices, said):
+                    answers[index] = message
+    finally:
+        model.train(training)
+    return answers
+
+
+@torch.inference_mode()
+def answer_batch(model, questions: list[Conversation], prompts: list[Sample], asking: Asking, indices: list[int]) -> list[Message]:
+    """One batch: generate, parse, read, decode, assemble."""
+    streamer = Streamer(model.processor, asking.on_text, indices) if asking.on_text else None
+    generator = Generator(model, model.processor, asking.sampling, streamer, asking.answer_with, indices)
+    speakers, batch, scenes = generator.run(prompts)
+    contents, notes, placed = [], [], []
+    first = 0
+    for speaker, prompt, question in zip(speakers, prompts, questions):
+        content, groups, noted = model.processor.decode(speaker.written, question, prompt.canvases)
+        contents.append(content)
+        notes.append(noted)
+        placed += [(speaker, group, first + group.image) for group in groups]
+        first += len(prompt.canvases)
+    parts = decode_groups(model, placed, scenes, batch)
+    messages = []
+    for content, noted, question in zip(contents, notes, questions):
+        filled = [parts[id(item)] if isinstance(item, Group) else item for item in content]
+        message = Message("assistant", tuple(filled), notes=tuple(noted)).about(question.images)
+        messages.append(message.clipped().above(asking.min_score))
+    return messages
+
+
+def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch: Batch) -> dict[int, object]:
+    """Groups of all samples -> their parts, by id of the group."""
+    hidden, where = [], []
+    for speaker, group, picture in placed:
+        start = sum(len(states) for states in hidden)
+        states = read_hidden(speaker, group.positions) if group.positions else torch.zeros(1, model.language.width)
+        hidden.append(states.to(model.device))
+        where.append(Placed(group, list(range(start, start + len(states))), picture))
+    if not where:
+        return {}
+    asked = model.read(torch.cat(hidden), where, scenes, batch)
+    model.decode(asked, scenes)
+    parts = {}
+    for one in asked:
+        answered = model.decoders[one.decoder].parts(one.raw, scenes[one.scene], one.requests)
+        parts.update((id(p.group), part) for p, part in zip(one.placed, answered))
+    return parts
+
+
+class Streamer:
+    """Turns ids into text as they come: words only, added tokens are silent."""
+
+    def __init__(self, processor, on_text: Callable[[int, str], None], indices: list[int]):
+        self.processor, self.on_text, self.indices = processor, on_text, indices
+        self.ids: dict[int, list[int]] = {}
+        self.sent: dict[int, str] = {}
+
+    def __call__(self, sample: int, token: int) -> None:
+        if token in self.processor.token_names:
+            # A run of words ends here; the next one is decoded on its own, as the reader will do.
+            self.ids[sample], self.sent[sample] = [], ""
+            return
+        self.ids.setdefault(sample, []).append(token)
+        text = self.processor.tokenizer.decode(self.ids[sample], skip_special_tokens=True)
+        sent = self.sent.get(sample, "")
+        if text.startswith(sent) and not text.endswith("\ufffd"):  # an unfinished character waits for its other bytes
+            self.on_text(self.indices[sample], text[len(sent) :])
+            self.sent[sample] = text

@@ -1,0 +1,77 @@
+"""A recipe's resolved dictionary -> parts with random weights, and the processor that speaks their language. Nothing is downloaded."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from superlens.links.base import LinkFormat
+from superlens.parts import construct, find_class, nearest
+from superlens.processor import Processor
+from superlens.vision.canvas import CanvasRule, TokenGrid
+
+
+def formats_of(recipe: dict[str, Any]) -> dict[str, LinkFormat]:
+    """The weightless halves of all links, in the recipe's order."""
+    formats = {}
+    for name, entry in recipe["links"].items():
+        cls = find_class("links", entry["type"]).format_class
+        keys = [k for k in inspect.signature(cls.__init__).parameters if k not in ("self", "name")]
+        options = {k: v for k, v in entry.items() if k in keys}
+        options.setdefault("part", name)
+        formats[name] = cls(name=name, **options)
+        if formats[name].decoder is not None and formats[name].decoder not in recipe["decoders"]:
+            raise ValueError(
+                f"links.{name} names the decoder '{formats[name].decoder}': {nearest(formats[name].decoder, recipe['decoders'])}"
+            )
+    return formats
+
+
+def assemble(recipe: dict[str, Any]):
+    """-> (eye, projector, language, links, decoders), all from config alone."""
+    eye = construct("eye", recipe["eye"])
+    language = construct("language", {k: v for k, v in recipe["language"].items() if k not in ("tokenizer", "template")})
+    projector = construct(
+        "projector",
+        recipe["projector"],
+        in_channels=eye.token_channels,
+        width=language.embedding_width,
+        stride=eye.token_stride,
+        scale=language.embedding_scale(),
+    )
+    decoders = {
+        name: construct("decoders", entry, f"decoders.{name}", in_channels=eye.level_channels)
+        for name, entry in recipe["decoders"].items()
+    }
+    formats = formats_of(recipe)
+    owned: set[str] = set()
+    links = {}
+    for name, entry in recipe["links"].items():
+        form = formats[name]
+        tokens = tuple(token for token in form.roles() if token not in owned)
+        owned.update(tokens)
+        cls = type(form)
+        keys = [k for k in inspect.signature(cls.__init__).parameters if k != "self"]
+        decoder = decoders.get(form.decoder)
+        links[name] = construct(
+            "links",
+            {k: v for k, v in entry.items() if k not in keys},
+            f"links.{name}",
+            format=form,
+            tokens=tokens,
+            width=language.width,
+            embedding_width=language.embedding_width,
+            scale=language.embedding_scale(),
+            decoder_width=decoder.width if decoder is not None else None,
+            vocabulary=language.vocabulary,
+        )
+    return eye, projector, language, links, decoders
+
+
+def make_processor(recipe: dict[str, Any], tokenizer, model) -> Processor:
+    """The processor of a built model."""
+    canvas = CanvasRule(**recipe.get("canvas", {}))
+    grid: TokenGrid = model.projector.grid
+    positions = model.language.max_positions
+    template = recipe["language"].get("template")
+    return Processor(tokenizer, formats_of(recipe), canvas, grid, model.vocabulary, template, positions)

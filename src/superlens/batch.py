@@ -1,0 +1,115 @@
+"""Samples -> one batch: packed rows, pictures grouped by canvas size, and where everything stands.
+
+Legend: R rows, T tokens a row, P positions, B pictures of one canvas size. Flat positions are row * T + column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from superlens.links.base import Group
+from superlens.processor import NO_LABEL, PICTURE, Sample
+from superlens.vision.canvas import Canvas
+
+
+@dataclass
+class Pictures:
+    """Pictures of one canvas size: pixels_BHWC uint8, canvases, and their numbers in the batch."""
+
+    pixels_BHWC: Tensor
+    canvases: list[Canvas]
+    numbers: list[int]
+
+
+@dataclass
+class Placed:
+    """A group with its read positions in the flat batch and its picture's number in the batch."""
+
+    group: Group
+    positions: list[int]
+    picture: int
+
+
+@dataclass
+class Batch:
+    """Everything a forward needs.
+
+    ids_RT; position_ids_RT restart at 0 for every sample; labelled_P flat positions with a label and their wanted_P ids.
+    visual: (flat first position, count, picture number). slots: link -> flat first positions. samples: how many.
+    """
+
+    ids_RT: Tensor
+    position_ids_RT: Tensor
+    labelled_P: Tensor
+    wanted_P: Tensor
+    pictures: list[Pictures] = field(default_factory=list)
+    visual: list[tuple[int, int, int]] = field(default_factory=list)
+    slots: dict[str, list[int]] = field(default_factory=dict)
+    groups: list[Placed] = field(default_factory=list)
+    samples: int = 0
+
+    def to(self, device, **unused) -> Batch:
+        """The batch with its tensors on `device`."""
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Tensor):
+                setattr(self, entry.name, value.to(device))
+        for pictures in self.pictures:
+            pictures.pixels_BHWC = pictures.pixels_BHWC.to(device)
+        return self
+
+
+def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch:
+    """Samples -> Batch. `rows`: which samples stand in which row, one after another; default one sample a row.
+
+    The tail of a shorter row is filled with positions of its own that restart at 0, so that padding is just another sample.
+    """
+    rows = rows or [[index] for index in range(len(samples))]
+    T = max(sum(len(samples[index]) for index in row) for row in rows)
+    ids_RT = np.zeros((len(rows), T), np.int64)
+    position_RT = np.zeros((len(rows), T), np.int64)
+    labels_RT = np.full((len(rows), T), NO_LABEL, np.int64)
+    batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.empty(0), samples=len(samples))
+    shown: list[tuple[np.ndarray, Canvas]] = []
+    for row, members in enumerate(rows):
+        column = 0
+        for sample in (samples[index] for index in members):
+            end = column + len(sample)
+            ids_RT[row, column:end] = sample.ids_T
+            labels_RT[row, column:end] = sample.labels_T
+            position_RT[row, column:end] = np.arange(len(sample))
+            start, first = row * T + column, len(shown)
+            shown += list(zip(sample.pictures, sample.canvases))
+            batch.visual += [(start + at, count, first + picture) for at, count, picture in sample.visual]
+            for at, link in sample.slots:
+                batch.slots.setdefault(link, []).append(start + at)
+            for group in sample.groups:
+                batch.groups.append(Placed(group, [start + at for at in group.positions], first + group.image))
+            column = end
+        position_RT[row, column:] = np.arange(T - column)
+    labelled_P = np.flatnonzero(labels_RT != NO_LABEL)
+    batch.ids_RT, batch.position_ids_RT = torch.from_numpy(ids_RT), torch.from_numpy(position_RT)
+    batch.labelled_P = torch.from_numpy(labelled_P)
+    batch.wanted_P = torch.from_numpy(labels_RT.reshape(-1)[labelled_P])
+    batch.pictures = group_pictures(shown)
+    return batch
+
+
+def group_pictures(shown: list[tuple[np.ndarray, Canvas]]) -> list[Pictures]:
+    """Pictures of equal canvas size together, in order of first appearance."""
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for number, (_, canvas) in enumerate(shown):
+        sizes.setdefault(canvas.size, []).append(number)
+    return [
+        Pictures(torch.from_numpy(np.stack([shown[n][0] for n in numbers])), [shown[n][1] for n in numbers], numbers)
+        for numbers in sizes.values()
+    ]
+
+
+def visual_positions(batch: Batch) -> Tensor:
+    """Flat positions of all visual tokens, sample by sample."""
+    return (batch.ids_RT.reshape(-1) == PICTURE).nonzero().squeeze(1)

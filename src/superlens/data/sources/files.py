@@ -1,0 +1,102 @@
+"""Reading JSON files and telling the supported formats apart by their content."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+FORMATS = "COCO JSON, Pascal VOC (an XML file or a folder of them), LLaVA JSON, or our JSONL"
+
+
+def existing(path: str | os.PathLike) -> Path:
+    """The path, if there is such a file or folder; else ValueError."""
+    found = Path(path)
+    if not found.exists():
+        raise ValueError(f"No such data set: {path}; expected {FORMATS}.")
+    return found
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """The content of a JSON file. ValueError names the line where it breaks."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text file: {error.reason} at byte {error.start}.") from error
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{path} is not valid JSON: {place}: {error.msg}.") from error
+
+
+def recognise(path: str | os.PathLike) -> str:
+    """"coco", "voc", "llava", "jsonl" or "llava_lines", by content; ValueError when it is none of them."""
+    path = existing(path)
+    if path.is_dir():
+        if next(iter(voc_files(path)), None) is None:
+            raise ValueError(f"The folder {path} holds no Pascal VOC annotations (*.xml); expected {FORMATS}.")
+        return "voc"
+    with open(path, "rb") as file:
+        start = file.read(65536).lstrip(b"\xef\xbb\xbf \t\r\n")
+    if not start:
+        raise ValueError(f"{path} is empty; expected {FORMATS}.")
+    if start[:1] == b"<":
+        return "voc"
+    if start[:1] == b"[":
+        return _recognise_list(path)
+    if start[:1] == b"{":
+        return _recognise_object(path, start)
+    raise ValueError(f"{path} is in no known format; expected {FORMATS}.")
+
+
+def voc_files(folder: Path):
+    """The XML files of a VOC folder, sorted: of `Annotations/` if there is one, else of the folder itself."""
+    inner = folder / "Annotations"
+    return sorted((inner if inner.is_dir() else folder).glob("*.xml"))
+
+
+def _recognise_list(path: Path) -> str:
+    data = read_json(path)
+    first = data[0] if data else None
+    if isinstance(first, dict) and ("conversations" in first or "messages" in first):
+        return "llava"
+    what = f"a list of {type(first).__name__}" if data else "an empty list"
+    raise ValueError(f'{path} is {what}; a LLaVA file is a list of {{"image": ..., "conversations": [...]}}.')
+
+
+def _recognise_object(path: Path, start: bytes) -> str:
+    """Lines of objects, or one object: a first line that is an object by itself decides."""
+    line = _first_line(path) if b"\n" in start or len(start) < 65536 else None
+    if line is not None:
+        try:
+            first = json.loads(line)
+        except ValueError:
+            first = None
+        if isinstance(first, dict) and "messages" in first:
+            return "jsonl"
+        if isinstance(first, dict) and "conversations" in first:
+            return "llava_lines"
+    # A broken line of ours must be reported as a line of ours, not as a broken COCO file.
+    head = start.lstrip(b"{ \t\r\n")
+    if head.startswith(b'"messages"'):
+        return "jsonl"
+    if head.startswith(b'"conversations"'):
+        return "llava_lines"
+    data = read_json(path) if line is None or not isinstance(first, dict) or _more_lines(path) else first
+    if isinstance(data, dict) and isinstance(data.get("images"), list):
+        return "coco"
+    keys = ", ".join(list(data)[:6]) if isinstance(data, dict) else type(data).__name__
+    raise ValueError(f"{path} is in no known format (its keys: {keys or 'none'}); expected {FORMATS}.")
+
+
+def _first_line(path: Path) -> str:
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        for line in file:
+            if line.strip():
+                return line
+    return ""
+
+
+def _more_lines(path: Path) -> bool:
+    with open(path, "rb") as file:
+        return sum(1 for line in file if line.strip()) > 1

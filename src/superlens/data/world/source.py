@@ -1,0 +1,157 @@
+"""The drawn world as a data source: endless scenes with exact answers for every task."""
+
+from __future__ import annotations
+
+import functools
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from superlens.data.sources.base import Example, LazyExamples, Source
+from superlens.data.templates import TASKS
+from superlens.data.world import questions
+from superlens.data.world.expressions import refer_turn
+from superlens.data.world.reasoning import reason_turn
+from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
+from superlens.data.world.turns import Setting, Turn, list_turn
+from superlens.message import Conversation, Image, Message, Text
+
+SPLITS = ("train", "val")
+TEXT_TASKS = ("count", "colour", "exists", "relation")
+# How often each task is asked, before the caller says otherwise: reading the picture is the slow part to learn.
+WEIGHTS: Mapping[str, float] = {
+    "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
+    "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
+}
+_PART_TASKS: Mapping[str, Mapping[str, float]] = {
+    "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
+    "masks": {"masks": 0.6, "refer_masks": 0.25, "reason_masks": 0.15},
+    "text": dict.fromkeys(TEXT_TASKS, 0.25),
+}
+_MAKERS: Mapping[str, Callable[[Scene, np.random.Generator, Setting], Turn | None]] = {
+    **{task: functools.partial(list_turn, task) for task in ("boxes", "masks")},
+    **{task: functools.partial(refer_turn, task) for task in ("refer_boxes", "refer_masks")},
+    **{task: functools.partial(reason_turn, task) for task in ("reason_boxes", "reason_masks")},
+    **{task: getattr(questions, task) for task in ("describe", "caption", *TEXT_TASKS)},
+}
+_TRIES = 200
+_EXAMPLES = 500
+
+
+class World(Source):
+    """Drawn scenes, asked about in words: an endless source that needs no files.
+
+    split: "train" or "val"; no scene of one is ever drawn by the other, whatever the seeds, and pairs of shape and
+    colour in `HELD_OUT_PAIRS` are drawn in "val" only. seed: whole number >= 0. size: side of the square pictures,
+    96 to 320 pixels; things grow with it. tasks: {task: weight}, default `WEIGHTS`. turns: least and most questions in
+    a conversation. length: what `len` says.
+    Raises ValueError for an unknown split or task, weights that are negative or all zero, or numbers out of range.
+    """
+
+    name = "world"
+
+    def __init__(self, split: str = "train", seed: int = 0, size: int = BASE, tasks: Mapping[str, float] | None = None,
+                 turns: tuple[int, int] = (1, 4), length: int = 1_000_000) -> None:
+        if split not in SPLITS:
+            raise ValueError(f'Got the split "{split}" for the drawn world; expected "train" or "val".')
+        if not 96 <= size <= 320:
+            raise ValueError(f"Got pictures of {size} pixels for the drawn world; expected 96 to 320.")
+        if not 1 <= turns[0] <= turns[1]:
+            raise ValueError(f"Got {turns} turns in a conversation; expected least and most, at least 1.")
+        if length < 1 or seed < 0:
+            raise ValueError(f"Got the length {length} and the seed {seed}; expected at least 1 and at least 0.")
+        self.split, self.seed, self.size, self.length = split, int(seed), int(size), int(length)
+        self.turns = (int(turns[0]), int(turns[1]))
+        self.tasks = _checked(WEIGHTS if tasks is None else tasks)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def conversation(self, index: int, rng: np.random.Generator) -> Conversation:
+        """One scene and 1-4 questions about it with their answers; a pure function of (index, state of rng).
+
+        Every question can be understood without those before it. The picture, (size, size, 3) uint8, stands in the
+        first user message.
+        """
+        index = self._check_index(index)
+        own = self._generator(index, int(rng.integers(2**62)))
+        setting = Setting(held_out=False, pairs=self._pairs)
+        wanted = int(own.integers(self.turns[0], self.turns[1] + 1))
+        scene, first = self._scene_for(_draw(self.tasks, own), own, setting)
+        turns = [first]
+        for _ in range(3 * wanted):
+            if len(turns) == wanted:
+                break
+            turn = _MAKERS[_draw(self.tasks, own)](scene, own, setting)
+            if turn is not None and all(turn.question != other.question for other in turns):
+                turns.append(turn)
+        return _conversation(scene, turns)
+
+    def examples(self, part: str, seed: int = 0, limit: int | None = None,
+                 task: str | None = None) -> Sequence[Example]:
+        """Evaluation items: scenes of the validation split, one question each, in wordings never used in training.
+
+        part: "boxes" and "masks" mix lists of names (a quarter of them absent), referring and reasoning; "text" is
+        counts, colours, existence and relations in equal shares. task: only this one (also "describe" or "caption" of
+        "text"). limit: how many, default 500. Item i is a pure function of (seed, i); `split` and the source's own seed
+        play no part, so a training source names the same examples. Raises ValueError for an unknown part or task.
+        """
+        if part not in _PART_TASKS:
+            raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(_PART_TASKS)}.')
+        allowed = (*_PART_TASKS[part], "describe", "caption") if part == "text" else tuple(_PART_TASKS[part])
+        if task is not None and task not in allowed:
+            raise ValueError(f'Got the task "{task}" for the part "{part}"; expected one of {", ".join(allowed)}.')
+        tasks = _checked(_PART_TASKS[part] if task is None else {task: 1.0})
+        val = World("val", seed=seed, size=self.size)
+        label = zlib.crc32(f"{part} {task or ''}".encode())
+        make = functools.partial(val._example, tasks, label, part == "text" and task is None)
+        return LazyExamples(range(_EXAMPLES if limit is None else limit), make)
+
+    @property
+    def _pairs(self) -> frozenset[tuple[str, str]]:
+        return TRAIN_PAIRS if self.split == "train" else ALL_PAIRS
+
+    def _generator(self, *keys: int) -> np.random.Generator:
+        """Random numbers of this split only: its name is part of what seeds them."""
+        return np.random.default_rng([zlib.crc32(f"superlens world {self.split}".encode()), self.seed, *keys])
+
+    def _scene_for(self, task: str, rng: np.random.Generator, setting: Setting) -> tuple[Scene, Turn]:
+        """Draw scenes until one allows a sure question of this task: so tasks come as often as their weights say."""
+        for _ in range(_TRIES):
+            scene = draw_scene(rng, self.size, setting.pairs)
+            turn = _MAKERS[task](scene, rng, setting)
+            if turn is not None:
+                return scene, turn
+        raise AssertionError(f"no scene for {task} in {_TRIES} draws")
+
+    def _example(self, tasks: Mapping[str, float], label: int, in_turn: bool, index: int) -> Example:
+        own = self._generator(label, index)
+        task = tuple(tasks)[index % len(tasks)] if in_turn else _draw(tasks, own)
+        scene, turn = self._scene_for(task, own, Setting(held_out=True, pairs=ALL_PAIRS))
+        question = Conversation((Message("user", (Image(scene.picture), Text(turn.question))),))
+        return Example(question, turn.answer, index, task)
+
+
+def _checked(tasks: Mapping[str, float]) -> dict[str, float]:
+    unknown = [task for task in tasks if task not in _MAKERS]
+    if unknown:
+        raise ValueError(f'Got the task "{unknown[0]}" for the drawn world; expected one of {", ".join(TASKS)}.')
+    if any(weight < 0 for weight in tasks.values()) or not sum(tasks.values()) > 0:
+        raise ValueError(f"Got the weights {dict(tasks)}; expected numbers >= 0, not all zero.")
+    return {task: float(weight) for task, weight in tasks.items() if weight > 0}
+
+
+def _draw(tasks: Mapping[str, float], rng: np.random.Generator) -> str:
+    edges = np.cumsum(list(tasks.values()))
+    place = int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))
+    return tuple(tasks)[min(place, len(tasks) - 1)]
+
+
+def _conversation(scene: Scene, turns: Sequence[Turn]) -> Conversation:
+    messages = []
+    for place, turn in enumerate(turns):
+        words = Text(turn.question)
+        messages.append(Message("user", (Image(scene.picture), words) if place == 0 else (words,)))
+        messages.append(turn.answer)
+    return Conversation(tuple(messages))

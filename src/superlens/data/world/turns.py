@@ -1,0 +1,127 @@
+"""One question about a scene and its exact answer: the shape all tasks share, and the answers made of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from superlens.data.templates import ask, listing
+from superlens.data.world.kinds import Kind, Pairs, absent_kind, loosen, noun, pick, present_kinds
+from superlens.data.world.scene import Scene
+from superlens.message import Boxes, Masks, Message, Text
+
+ABSENT = 0.28
+MOST_NAMES = 6
+
+
+# What tells a name from others, the name in words, and the things it fits.
+_Name = tuple[object, str, list[int]]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A question in words and the message that answers it."""
+
+    task: str
+    question: str
+    answer: Message
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to ask: in held-out wordings (for evaluation) or not, and which pairs of shape and colour may be named."""
+
+    held_out: bool
+    pairs: Pairs
+
+
+def say(task: str, words: str, rng: np.random.Generator, setting: Setting, **slots: str) -> Turn:
+    """A turn answered in words."""
+    return Turn(task, ask(task, rng, setting.held_out, **slots), Message("assistant", (Text(words),)))
+
+
+def part_of(scene: Scene, label: str, indices: Sequence[int], masks: bool) -> Boxes | Masks:
+    """The boxes or masks of some things of a scene, under one label; `ignore` marks those seen too little."""
+    things = [scene.things[index] for index in indices]
+    ignore = None if all(thing.clear for thing in things) else np.array([not thing.clear for thing in things])
+    if masks:
+        side = scene.picture.shape[0]
+        masks_NHW = np.zeros((len(things), side, side), dtype=bool)
+        for row, index in enumerate(indices):
+            masks_NHW[row] = scene.mask(index)
+        return Masks(label, masks_NHW, ignore=ignore)
+    xyxy_N4 = np.array([thing.box for thing in things], dtype=np.float32).reshape(-1, 4)
+    return Boxes(label, xyxy_N4, ignore=ignore)
+
+
+def joined(parts: Sequence[Boxes | Masks]) -> Message:
+    """Parts as a sentence: "a, b and c."."""
+    content: list = []
+    for place, part in enumerate(parts):
+        if place:
+            content.append(Text(" and " if place == len(parts) - 1 else ", "))
+        content.append(part)
+    return Message("assistant", (*content, Text(".")))
+
+
+def _phrase(kind: Kind, rng: np.random.Generator) -> str:
+    return kind.words(many=rng.random() < 0.5, anything="thing" if rng.random() < 0.5 else "object")
+
+
+def _present(scene: Scene, rng: np.random.Generator) -> _Name | None:
+    """A name of something there: (what tells it from others, phrase, indices); None when only faint things match."""
+    clear = [thing for thing in scene.things if thing.clear]
+    if not clear:
+        return None
+    kind = loosen(pick(rng, clear), rng)
+    return kind, _phrase(kind, rng), kind.find(scene)
+
+
+def _absent(scene: Scene, rng: np.random.Generator, pairs: Pairs) -> _Name | None:
+    """A name of something that is not there, of this world or of the real one."""
+    if rng.random() < 0.5:
+        words = noun(rng)
+        return words, words, []
+    kind = absent_kind(scene, rng, pairs)
+    return None if kind is None else (kind, _phrase(kind, rng), [])
+
+
+def _names(scene: Scene, rng: np.random.Generator, setting: Setting) -> list[tuple[str, list[int]]]:
+    """1-6 names, about a quarter of them absent, no two meaning the same."""
+    wanted = 1 + int(rng.integers(MOST_NAMES) if rng.random() < 0.7 else 0)
+    chosen: dict[object, tuple[str, list[int]]] = {}
+    for _ in range(wanted):
+        for _ in range(4):
+            name = _absent(scene, rng, setting.pairs) if rng.random() < ABSENT else _present(scene, rng)
+            if name is not None and name[0] not in chosen:
+                chosen[name[0]] = (name[1], name[2])
+                break
+    return list(chosen.values())
+
+
+def _all_kinds(scene: Scene, rng: np.random.Generator, setting: Setting) -> list[tuple[str, list[int]]]:
+    """Every kind of the scene, left to right; now and then by shape alone, or with some that are absent in between."""
+    kinds = present_kinds(scene)
+    if rng.random() < 0.2:
+        kinds = list(dict.fromkeys(Kind(kind.shape) for kind in kinds))
+    found = [(kind, kind.find(scene)) for kind in kinds]
+    names = [(kind.words(many=len(indices) > 1), indices) for kind, indices in found]
+    if rng.random() < 0.5:
+        for _ in range(1 + int(rng.integers(3))):
+            absent = _absent(scene, rng, setting.pairs)
+            if absent is not None and absent[1] not in [words for words, _ in names]:
+                names.insert(int(rng.integers(len(names) + 1)), absent[1:])
+    return names
+
+
+def list_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """Boxes or masks of the things that go by one to six names, or of every kind there is."""
+    dense = not setting.held_out and rng.random() < 0.25
+    names = _all_kinds(scene, rng, setting) if dense else _names(scene, rng, setting)
+    if not names:
+        return None
+    question = ask(task, rng, setting.held_out, things=listing([words for words, _ in names]))
+    parts = [part_of(scene, words, indices, task == "masks") for words, indices in names]
+    return Turn(task, question, joined(parts))

@@ -1,0 +1,111 @@
+"""What a decoder is: request vectors + what the eye saw -> parts.
+
+Shapes: B pictures of one canvas size, K requests (one phrase each) over those pictures, n vectors a request, C their width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from superlens.message import Part
+from superlens.vision.eye import Scene
+
+Losses = dict[str, tuple[Tensor, float]]
+
+
+@dataclass
+class Requests:
+    """What the links ask of one decoder about one scene.
+
+    vectors_KnC: what the language model says is wanted. picture_K: index of each request's picture in the scene.
+    labels: K phrases. images: K picture numbers in their conversations. targets: K parts in canvas pixels (training).
+    """
+
+    vectors_KnC: Tensor
+    picture_K: Tensor
+    labels: list[str]
+    images: list[int]
+    targets: list[Part] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Decoder(nn.Module):
+    """Base of all decoders.
+
+    part: the kind of part it answers with. width: C, the width of the request vectors it takes.
+    A loss is (sum, count): sums and counts are added over ranks and accumulated steps before dividing, so `counts` is a function of
+    the targets alone and can be known before the forward.
+    """
+
+    part: ClassVar[str]
+    width: int
+
+    def forward(self, scene: Scene, requests: Requests) -> Any:
+        """Raw answer for K requests; gradients flow to the scene and to the request vectors."""
+        raise NotImplementedError
+
+    def counts(self, targets: list[Part]) -> dict[str, float]:
+        """Loss name -> its count, from the targets alone."""
+        raise NotImplementedError
+
+    def loss(self, raw: Any, targets: list[Part]) -> Losses:
+        """Loss name -> (sum, count). Targets: K parts in canvas pixels."""
+        raise NotImplementedError
+
+    def parts(self, raw: Any, scene: Scene, requests: Requests) -> list[Part]:
+        """K parts in original pixels, scores attached, everything scored at least 0.01 kept."""
+        raise NotImplementedError
+
+    def dummy(self, scene: Scene) -> Tensor:
+        """Zero that depends on every parameter through a smallest real forward: keeps ranks without this task in step."""
+        vectors = torch.zeros(1, 1, self.width, device=scene.levels[0].device, dtype=scene.levels[0].dtype)
+        where = torch.zeros(1, dtype=torch.long, device=vectors.device)
+        raw = self.forward(scene, Requests(vectors, where, [""], [0]))
+        return sum(value.float().sum() for value in tensors_of(raw)) * 0.0
+
+
+def tensors_of(raw: Any) -> list[Tensor]:
+    """All floating tensors inside nested lists, tuples, dicts and dataclasses."""
+    if isinstance(raw, Tensor):
+        return [raw] if raw.is_floating_point() else []
+    if hasattr(raw, "__dataclass_fields__"):
+        raw = [getattr(raw, name) for name in raw.__dataclass_fields__]
+    if isinstance(raw, dict):
+        raw = list(raw.values())
+    if isinstance(raw, (list, tuple)):
+        return [tensor for item in raw for tensor in tensors_of(item)]
+    return []
+
+
+class DotProduct(nn.Module):
+    """Open vocabulary: the score of a cell for a request is the scaled dot product of their normalised vectors plus a bias.
+
+    prior: probability every cell starts with, so that the many empty cells do not drown the first steps (RetinaNet, arXiv 1708.02002).
+    """
+
+    def __init__(self, width: int, channels: int, prior: float):
+        super().__init__()
+        self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, channels), nn.LayerNorm(channels))
+        self.scale = nn.Parameter(torch.tensor(0.0))
+        self.bias = nn.Parameter(torch.tensor(prior / (1 - prior)).log())
+        self.channels = channels
+
+    def forward(self, cells_BCL: Tensor, requests: Requests) -> Tensor:
+        """[B, C, L] cells -> logits [K, L]."""
+        query_KC = self.query(requests.vectors_KnC.mean(1))
+        cells_BCL = F.normalize(cells_BCL, dim=1) * self.channels**0.5
+        # One product per picture: gathering every request's own copy of the cells would move K / B times the memory.
+        order, products = [], []
+        for picture in requests.picture_K.unique().tolist():
+            mine_k = (requests.picture_K == picture).nonzero().squeeze(1)
+            order.append(mine_k)
+            products.append(query_KC[mine_k].to(cells_BCL.dtype) @ cells_BCL[picture])
+        logits_KL = torch.cat(products)[torch.cat(order).argsort()].float()
+        return logits_KL * (self.scale.exp() / self.channels**0.5) + self.bias

@@ -1,0 +1,205 @@
+"""A light open-vocabulary segmenter: a pixel belongs to a phrase by the dot product with its query vector.
+
+One phrase may mean one region ("the road") or several things ("every cell"). Its pixels are split among the centres found for the
+phrase: every pixel votes for the middle of its own thing (Panoptic-DeepLab, Cheng et al., arXiv 1911.10194; centres learn by the
+penalty-reduced focal loss of CenterNet, Zhou et al., arXiv 1904.07850). The union of the instances is the semantic mask.
+
+Shapes: B pictures, K requests, N instances, h w cells of the finest level (stride about 4), H W pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from superlens.decoders.base import Decoder, DotProduct, Losses, Requests
+from superlens.message import Masks
+from superlens.vision.canvas import Canvas
+from superlens.vision.eye import Scene
+from superlens.vision.pyramid import ConvNormAct
+
+
+@dataclass
+class PixelMaps:
+    """Raw answer: mask and centre logits [K, h, w], votes_B2hw ((x, y) in cells from a cell to its thing's middle), picture_K."""
+
+    masks_Khw: Tensor
+    centres_Khw: Tensor
+    votes_B2hw: Tensor
+    picture_K: Tensor
+
+
+@dataclass
+class PixelTargets:
+    """masks_Khw coverage 0..1, centres_Khw 0..1, votes and their weights for (request, y, x) of `index_P3`, care_Khw."""
+
+    masks_Khw: Tensor
+    centres_Khw: Tensor
+    care_Khw: Tensor
+    index_P3: Tensor
+    votes_P2: Tensor
+    weight_P: Tensor
+
+
+class PixelSegmenter(Decoder):
+    """in_channels: of the pyramid levels. width: of the requests. level: pyramid level it works on (0 is the finest)."""
+
+    part = "masks"
+    vote_unit = 8.0  # cells; keeps the votes' loss near 1
+
+    def __init__(self, in_channels: int, channels: int = 96, depth: int = 2, width: int = 128, level: int = 0):
+        super().__init__()
+        self.width, self.level = width, level
+        self.tower = nn.Sequential(*(ConvNormAct(in_channels if i == 0 else channels, channels) for i in range(depth)))
+        self.pixels = nn.Conv2d(channels, channels, 1)
+        self.middles = nn.Conv2d(channels, channels, 1)
+        self.votes = nn.Conv2d(channels, 2, 3, padding=1)
+        self.match_pixel = DotProduct(width, channels, prior=0.1)
+        self.match_middle = DotProduct(width, channels, prior=0.01)
+
+    def forward(self, scene: Scene, requests: Requests) -> PixelMaps:
+        features_BChw = self.tower(scene.levels[self.level])
+        shape = features_BChw.shape[-2:]
+        masks_Khw = self.match_pixel(self.pixels(features_BChw).flatten(2), requests).unflatten(1, shape)
+        centres_Khw = self.match_middle(self.middles(features_BChw).flatten(2), requests).unflatten(1, shape)
+        votes_B2hw = self.votes(features_BChw).float() * self.vote_unit
+        return PixelMaps(masks_Khw, centres_Khw, votes_B2hw, requests.picture_K)
+
+    def counts(self, targets: list[Masks]) -> dict[str, float]:
+        things = [t.count if t.ignore is None else int((~t.ignore).sum()) for t in targets]
+        present = float(sum(n > 0 for n in things))
+        return {"pixel": float(len(targets)), "dice": present, "centre": float(sum(things) + len(targets)), "vote": float(sum(things))}
+
+    def loss(self, raw: PixelMaps, targets: list[Masks]) -> Losses:
+        counts = self.counts(targets)
+        wanted = self.targets(raw, targets)
+        pixel_Khw = F.binary_cross_entropy_with_logits(raw.masks_Khw, wanted.masks_Khw, reduction="none")
+        pixel_K = (pixel_Khw * wanted.care_Khw).flatten(1).sum(1) / wanted.care_Khw.flatten(1).sum(1).clamp(min=1)
+        chance_KL = (raw.masks_Khw.sigmoid() * wanted.care_Khw).flatten(1)
+        wanted_KL = (wanted.masks_Khw * wanted.care_Khw).flatten(1)
+        present_K = torch.tensor([bool(self.counts([t])["dice"]) for t in targets], device=chance_KL.device)
+        dice_K = 1 - (2 * (chance_KL * wanted_KL).sum(1) + 1) / (chance_KL.sum(1) + wanted_KL.sum(1) + 1)
+        votes_P2 = raw.votes_B2hw.permute(0, 2, 3, 1)[
+            raw.picture_K[wanted.index_P3[:, 0]], wanted.index_P3[:, 1], wanted.index_P3[:, 2]
+        ]
+        vote_P = F.smooth_l1_loss(votes_P2 / self.vote_unit, wanted.votes_P2 / self.vote_unit, reduction="none", beta=0.1)
+        centre = centre_focal(raw.centres_Khw, wanted.centres_Khw, wanted.care_Khw)
+        return {
+            "pixel": (pixel_K.sum() * 4, counts["pixel"]),
+            "dice": (dice_K[present_K].sum(), counts["dice"]),
+            "centre": (centre * 0.5, counts["centre"]),
+            "vote": ((vote_P.sum(1) * wanted.weight_P).sum(), counts["vote"]),
+        }
+
+    @torch.no_grad()
+    def targets(self, raw: PixelMaps, targets: list[Masks]) -> PixelTargets:
+        """Canvas-pixel masks -> soft cell coverage, centre heat, votes."""
+        K, h, w = raw.masks_Khw.shape
+        device = raw.masks_Khw.device
+        masks = torch.zeros(K, h, w)
+        centres, care = torch.zeros(K, h, w), torch.ones(K, h, w)
+        index, votes, weight = [], [], []
+        y_h, x_w = torch.arange(h) + 0.5, torch.arange(w) + 0.5
+        for request, target in enumerate(targets):
+            if not target.count:
+                continue
+            cover_Nhw = F.adaptive_avg_pool2d(torch.as_tensor(target.masks.copy()).float(), (h, w))
+            if target.ignore is not None and target.ignore.any():
+                crowd_N = torch.as_tensor(target.ignore.copy())
+                care[request] = 1 - cover_Nhw[crowd_N].amax(0).ceil()
+                cover_Nhw = cover_Nhw[~crowd_N]
+            for cover_hw in cover_Nhw:
+                area = cover_hw.sum()
+                if area <= 0:
+                    continue
+                masks[request] = torch.maximum(masks[request], cover_hw)
+                middle_y, middle_x = (cover_hw.sum(1) @ y_h) / area, (cover_hw.sum(0) @ x_w) / area
+                spread = (area.sqrt() / 6).clamp(min=0.7)
+                heat = torch.exp(-(((y_h - middle_y)[:, None] ** 2) + ((x_w - middle_x)[None] ** 2)) / (2 * spread**2))
+                heat[min(int(middle_y), h - 1), min(int(middle_x), w - 1)] = 1.0
+                centres[request] = torch.maximum(centres[request], heat)
+                own_y, own_x = (cover_hw > 0.5).nonzero(as_tuple=True)
+                index.append(torch.stack([torch.full_like(own_y, request), own_y, own_x], 1))
+                votes.append(torch.stack([middle_x - x_w[own_x], middle_y - y_h[own_y]], 1))
+                weight.append(torch.full((len(own_y),), 1.0 / max(len(own_y), 1)))
+        index_P3 = torch.cat(index) if index else torch.zeros(0, 3, dtype=torch.long)
+        votes_P2 = torch.cat(votes) if votes else torch.zeros(0, 2)
+        weight_P = torch.cat(weight) if weight else torch.zeros(0)
+        return PixelTargets(*(t.to(device) for t in (masks, centres, care, index_P3, votes_P2, weight_P)))
+
+    @torch.no_grad()
+    def parts(self, raw: PixelMaps, scene: Scene, requests: Requests) -> list[Masks]:
+        answers = []
+        for request, (label, image) in enumerate(zip(requests.labels, requests.images)):
+            picture = int(requests.picture_K[request])
+            canvas = scene.canvases[picture]
+            logits_Nhw, scores_N = split(raw.masks_Khw[request], raw.centres_Khw[request], raw.votes_B2hw[picture])
+            masks = [to_original(logits_hw, canvas) for logits_hw in logits_Nhw]
+            keep = [i for i, mask in enumerate(masks) if mask.any() and scores_N[i] >= 0.01]
+            height, width = canvas.original
+            masks_NHW = np.stack([masks[i] for i in keep]) if keep else np.zeros((0, height, width), bool)
+            scores = np.array([scores_N[i] for i in keep], np.float32)
+            answers.append(Masks(label, masks_NHW, scores=scores, image=image))
+        return answers
+
+
+def centre_focal(logits_Khw: Tensor, heat_Khw: Tensor, care_Khw: Tensor) -> Tensor:
+    """Sum of the penalty-reduced focal loss (CenterNet, eq. 1; alpha 2, beta 4)."""
+    chance = logits_Khw.sigmoid().clamp(1e-4, 1 - 1e-4)
+    at_peak = heat_Khw >= 1.0
+    found = torch.log(chance) * (1 - chance) ** 2 * at_peak
+    false = torch.log(1 - chance) * chance**2 * (1 - heat_Khw) ** 4 * ~at_peak * care_Khw
+    return -(found + false).sum()
+
+
+def split(mask_hw: Tensor, centre_hw: Tensor, votes_2hw: Tensor, most: int = 50) -> tuple[list[Tensor], list[float]]:
+    """One phrase's mask logits -> one logit map and one score per thing; best first.
+
+    Peaks of the centre map (3 x 3 maxima, at least 0.1 and a third of the best) are the things; without a clear peak the whole region
+    is one thing. Score: root of (mean mask probability inside x probability of the peak).
+    """
+    chance_hw, heat_hw = mask_hw.float().sigmoid(), centre_hw.float().sigmoid()
+    inside_hw = chance_hw > 0.5
+    if not inside_hw.any():
+        return [], []
+    local_hw = heat_hw == F.max_pool2d(heat_hw[None], 3, 1, 1)[0]
+    bar = max(0.1, float(heat_hw.max()) / 3)
+    peaks = (local_hw & (heat_hw >= bar)).nonzero()
+    if len(peaks) <= 1:
+        peak = heat_hw[inside_hw].max() if not len(peaks) else heat_hw.max()
+        return [mask_hw.float()], [float((chance_hw[inside_hw].mean() * peak).sqrt())]
+    peaks = peaks[heat_hw[peaks[:, 0], peaks[:, 1]].argsort(descending=True)][:most]
+    h, w = mask_hw.shape
+    x_hw = torch.arange(w, device=mask_hw.device)[None] + 0.5 + votes_2hw[0].float()
+    y_hw = torch.arange(h, device=mask_hw.device)[:, None] + 0.5 + votes_2hw[1].float()
+    away_Nhw = (x_hw - (peaks[:, 1, None, None] + 0.5)) ** 2 + (y_hw - (peaks[:, 0, None, None] + 0.5)) ** 2
+    owner_hw = away_Nhw.argmin(0)
+    logits, scores = [], []
+    for index, (row, column) in enumerate(peaks.tolist()):
+        own_hw = (owner_hw == index) & inside_hw
+        if own_hw.any():
+            logits.append(torch.where(owner_hw == index, mask_hw.float(), mask_hw.float().clamp(max=-4.0)))
+            scores.append(float((chance_hw[own_hw].mean() * heat_hw[row, column]).sqrt()))
+    return logits, scores
+
+
+def to_original(logits_hw: Tensor, canvas: Canvas) -> np.ndarray:
+    """Cell logits over the canvas -> bool mask (H, W) in original pixels, bilinear."""
+    h, w = logits_hw.shape
+    # The cells that the picture itself covers; padding is left behind before resizing.
+    rows = canvas.scaled[0] / canvas.size[0] * h
+    columns = canvas.scaled[1] / canvas.size[1] * w
+    height, width = canvas.original
+    y = (torch.arange(height) + 0.5) / height * rows / h * 2 - 1
+    x = (torch.arange(width) + 0.5) / width * columns / w * 2 - 1
+    mask = np.zeros((height, width), bool)
+    step = max(1, 4_000_000 // width)  # strips: bounded memory on very large pictures
+    for top in range(0, height, step):
+        grid = torch.stack(torch.meshgrid(y[top : top + step], x, indexing="ij")[::-1], -1)[None]
+        strip = F.grid_sample(logits_hw[None, None].float().cpu(), grid, padding_mode="border", align_corners=False)
+        mask[top : top + step] = (strip[0, 0] > 0).numpy()
+    return mask

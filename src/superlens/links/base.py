@@ -1,0 +1,142 @@
+"""What a link is: how one kind of part is written into the language model's sequence, and read back out of it.
+
+A link has two halves. Its *format* has no weights: the processor uses it to write and to parse. The *link* itself is a module: the
+rows of the tokens it adds, its queries, its projection to the decoder. Both are built from the same recipe entry.
+
+Shapes: D width of the language model, K groups (one written part each), n vectors a group, C width of the decoder's requests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from superlens.message import Part
+from superlens.vision.canvas import Canvas
+
+
+@dataclass(frozen=True)
+class Words:
+    """A run of plain text, tokenised by the language model's own tokenizer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Token:
+    """One added token, by name."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Slots:
+    """`count` continuous positions that follow, fed from the link's own table in one forward; they carry no token loss."""
+
+    count: int
+
+
+Piece = Words | Token | Slots
+
+
+@dataclass
+class Group:
+    """One part as it stands in a sequence: which link, which label, and the positions whose hidden states it is read from.
+
+    positions: indices into the sample's sequence. image: which picture of the conversation. words: ids of the label's words.
+    target: the part to be learned, in canvas pixels (training only).
+    """
+
+    link: str
+    label: str
+    positions: list[int]
+    image: int = 0
+    words: list[int] = field(default_factory=list)
+    target: Part | None = None
+
+
+class LinkFormat:
+    """The weightless half. Subclasses say how a part is written; `role` tells the parser what each added token means.
+
+    Roles: "open" and "close" stand around a label; "route" hands over to a decoder; "absent" says that the thing is not there;
+    "emitted" tokens follow the routing token one by one; "begin" and "end" stand around codec text.
+    """
+
+    def __init__(self, name: str, part: str, decoder: str | None, phrase: tuple[str, str] | None):
+        self.name = name
+        self.part = part
+        self.decoder = decoder
+        self.phrase = tuple(phrase) if phrase else None
+        if self.phrase is not None and len(self.phrase) != 2:
+            raise ValueError(f"links.{name}: phrase wants two tokens, [open, close], got {list(self.phrase)}.")
+
+    def roles(self) -> dict[str, str]:
+        """Added tokens in order -> their role."""
+        return {self.phrase[0]: "open", self.phrase[1]: "close"} if self.phrase else {}
+
+    def write_label(self, label: str) -> list[Piece]:
+        """`<p> label</p>`, or nothing for a link without phrase tokens (LISA).
+
+        The label is written with the space that stands before words inside a sentence, so that its tokens are those of the question.
+        """
+        return [Token(self.phrase[0]), Words(f" {label}"), Token(self.phrase[1])] if self.phrase else []
+
+    def write(self, part: Part, canvas: Canvas) -> list[Piece]:
+        """The pieces of one written part. `canvas`: the geometry of the picture it speaks of."""
+        raise NotImplementedError
+
+    def start(self, label: str) -> list[Piece]:
+        """What stands before the decision when an answer with this link is forced: the label and the routing token."""
+        raise NotImplementedError
+
+    @property
+    def slots(self) -> int:
+        """Continuous positions fed after the routing token."""
+        return 0
+
+    @property
+    def emitted(self) -> tuple[str, ...]:
+        """Tokens that follow the routing token one by one."""
+        return ()
+
+    def read_positions(self, written: list[int]) -> list[int]:
+        """Positions whose hidden states are read. `written`: the positions of routing token, emitted tokens and slots."""
+        return []
+
+
+class Link(nn.Module):
+    """The half with weights: input and output rows of its own tokens, and `requests` for its decoder.
+
+    The language model is never resized: logits are its own, followed by those of the links. Rows start at the mean of the language
+    model's embedding deviation; so tied heads, LoRA, quantisation and frozen models all work.
+    """
+
+    format_class: ClassVar[type[LinkFormat]]
+
+    def __init__(self, format: LinkFormat, tokens: tuple[str, ...], width: int, embedding_width: int, scale: float):
+        super().__init__()
+        self.format = format
+        self.tokens = tuple(tokens)
+        self.token_rows = nn.Parameter(torch.randn(len(self.tokens), embedding_width) * scale)
+        self.head_rows = nn.Parameter(torch.randn(len(self.tokens), width) * scale)
+
+    def queries(self) -> Tensor | None:
+        """[n, D] what is fed into the slots, or None."""
+        return None
+
+    def requests(self, hidden_KnD: Tensor, groups: list[Group]) -> Tensor | None:
+        """What the decoder gets: [K, n, C]; None for links whose answer is in the text."""
+        return None
+
+    def dummy(self, hidden_D: Tensor) -> Tensor:
+        """Zero that depends on every parameter: keeps ranks without this link in step (a smallest real forward)."""
+        group = Group(self.format.name, "", [], 0, [0])
+        rows = self.token_rows.sum() + self.head_rows.sum()
+        queries = self.queries()
+        vectors = getattr(self.format, "vectors", 1)
+        read = self.requests(hidden_D.detach().expand(1, vectors, -1), [group])
+        total = rows + (0.0 if queries is None else queries.sum()) + (0.0 if read is None else read.float().sum())
+        return total.float() * 0.0

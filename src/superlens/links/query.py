@@ -1,0 +1,113 @@
+"""QueryLink: a routing token, then learned queries fed in one forward, or tokens emitted one by one; hidden states go to a decoder.
+
+VisionLLM v2 (arXiv 2406.08394): n queries read at their own positions. LISA (2308.00692): n = 0, read before the token.
+GSVA (2312.10103), LaSagnA (2404.08506): an `absent` token. PixelLM (2312.02228): 6 emitted tokens. Shapes as in links/base.py.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from superlens.links.base import Group, Link, LinkFormat, Piece, Slots, Token
+from superlens.message import Part
+from superlens.vision.canvas import Canvas
+
+
+class QueryFormat(LinkFormat):
+    """`<p>label</p>[BOX]` then slots or emitted tokens.
+
+    queries: n >= 0 slots. emitted: names of tokens that follow the routing token. read: "at" the slots (or, without slots, at the
+    routing and emitted tokens), or "before" them, at the positions that predict them. absent: token written when nothing is there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        part: str,
+        decoder: str | None,
+        token: str,
+        queries: int = 4,
+        phrase: tuple[str, str] | None = ("<p>", "</p>"),
+        read: str = "at",
+        absent: str | None = None,
+        emitted: tuple[str, ...] = (),
+    ):
+        super().__init__(name, part, decoder, phrase)
+        if read not in ("at", "before"):
+            raise ValueError(f"links.{name}: read is 'at' or 'before', got '{read}'.")
+        if queries < 0 or (queries and emitted):
+            raise ValueError(f"links.{name}: queries is 0 or more, and 0 where tokens are emitted; got {queries}.")
+        self.token, self.absent, self.read = token, absent, read
+        self._slots, self._emitted = queries, tuple(emitted)
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    @property
+    def emitted(self) -> tuple[str, ...]:
+        return self._emitted
+
+    @property
+    def vectors(self) -> int:
+        """n: hidden states read per group."""
+        return self.slots or 1 + len(self.emitted)
+
+    def roles(self) -> dict[str, str]:
+        roles = super().roles() | {self.token: "route"} | dict.fromkeys(self.emitted, "emitted")
+        return roles | ({self.absent: "absent"} if self.absent else {})
+
+    def start(self, label: str) -> list[Piece]:
+        return [*self.write_label(label), *self.route()]
+
+    def route(self) -> list[Piece]:
+        """Routing token with all that follows it."""
+        return [Token(self.token), *map(Token, self.emitted), *([Slots(self.slots)] if self.slots else [])]
+
+    def write(self, part: Part, canvas: Canvas) -> list[Piece]:
+        gone = self.absent is not None and part.count == 0
+        return [*self.write_label(part.label), *([Token(self.absent)] if gone else self.route())]
+
+    def read_positions(self, written: list[int]) -> list[int]:
+        read = written[-self.slots :] if self.slots else written
+        return [position - 1 for position in read] if self.read == "before" else list(read)
+
+
+class QueryLink(Link):
+    """Learned queries, read-out and projection.
+
+    decoder_width: C. pool: "mean" projects each hidden state, then averages the n of them into one vector (as VisionLLM v2);
+    "none" keeps n vectors. depth: layers of the projection MLP. Queries start at the embedding scale of the language model.
+    """
+
+    format_class = QueryFormat
+
+    def __init__(
+        self,
+        format: QueryFormat,
+        tokens: tuple[str, ...],
+        width: int,
+        embedding_width: int,
+        scale: float,
+        decoder_width: int,
+        pool: str = "mean",
+        depth: int = 2,
+    ):
+        super().__init__(format, tokens, width, embedding_width, scale)
+        if pool not in ("mean", "none"):
+            raise ValueError(f"links.{format.name}: pool is 'mean' or 'none', got '{pool}'.")
+        self.pool = pool
+        self.query_rows = nn.Parameter(torch.randn(format.slots, embedding_width) * scale) if format.slots else None
+        layers: list[nn.Module] = []
+        for layer in range(depth):
+            layers += [nn.Linear(width if layer == 0 else decoder_width, decoder_width), nn.GELU()]
+        self.project = nn.Sequential(*layers[:-1])
+
+    def queries(self) -> Tensor | None:
+        return self.query_rows
+
+    def requests(self, hidden_KnD: Tensor, groups: list[Group]) -> Tensor:
+        """[K, n, D] -> [K, 1, C] (pooled) or [K, n, C]."""
+        vectors_KnC = self.project(hidden_KnD)
+        return vectors_KnC.mean(1, keepdim=True) if self.pool == "mean" else vectors_KnC

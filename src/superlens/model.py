@@ -1,0 +1,280 @@
+"""Superlens: a model reads a conversation and writes the next message. Read this file first.
+
+Five joints, the same in training and in prediction:
+    encode   pictures                          -> scenes (what every decoder sees) and visual tokens
+    embed    ids, visual tokens, link queries  -> embeds_RTD
+    think    the language model                -> hidden_RTD
+    read     links                             -> requests, grouped by scene and decoder
+    decode   decoders                          -> raw answers
+Loss is a second, separate step over what these return.
+
+Legend: R rows, T tokens, D width of the language model, P labelled positions, K requests, n vectors a request, C their width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import PretrainedConfig, PreTrainedModel
+
+from superlens.batch import Batch, Placed
+from superlens.decoders.base import Losses, Requests
+from superlens.processor import SLOT
+from superlens.vision.eye import Scene
+
+
+class SuperlensConfig(PretrainedConfig):
+    """recipe: the whole recipe as a dict (parts' own configs resolved), enough to build the model without any download."""
+
+    model_type = "superlens"
+
+    def __init__(self, recipe: dict | None = None, **kwargs):
+        self.recipe = recipe or {}
+        super().__init__(**kwargs)
+
+
+@dataclass
+class Asked:
+    """Requests of one decoder about one scene, and what it answered. `placed`: where each request stands in the batch."""
+
+    decoder: str
+    scene: int
+    requests: Requests
+    placed: list[Placed]
+    raw: Any = None
+
+
+@dataclass
+class Outputs:
+    """What the five joints leave behind."""
+
+    scenes: list[Scene]
+    hidden_RTD: Tensor
+    asked: list[Asked] = field(default_factory=list)
+
+
+class Superlens(PreTrainedModel):
+    """A dictionary of parts. Everything is injected: see recipes/build.py for how a recipe becomes these parts."""
+
+    config_class = SuperlensConfig
+    main_input_name = "batch"
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+
+    def __init__(self, config: SuperlensConfig, eye=None, projector=None, language=None, links=None, decoders=None):
+        super().__init__(config)
+        if language is None:
+            from superlens.assemble import assemble
+
+            eye, projector, language, links, decoders = assemble(config.recipe)
+        self.eye, self.projector, self.language = eye, projector, language
+        self.links, self.decoders = nn.ModuleDict(links), nn.ModuleDict(decoders)
+        self.vocabulary = language.vocabulary
+        self._tied_weights_keys = getattr(language.model, "_tied_weights_keys", None) and {
+            f"language.model.{key}": f"language.model.{value}"
+            for key, value in language.model._tied_weights_keys.items()
+            if language.model.config.tie_word_embeddings
+        }
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Parts initialise themselves."""
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language.model.get_input_embeddings()
+
+    def ask(self, question, image=None, **options):
+        """Ask in words about a picture, or pass a conversation, or a list of conversations.
+
+        question: str, Conversation, or list of Conversations. image: path, URL, data URI, PIL image, array, or a list of them.
+        options: batch_size, min_score, answer_with, on_text, errors, and max_new_tokens, temperature, top_p, top_k, seed.
+        -> Message, or a list of Messages for a list. Raises ValueError with a sentence on what can not be answered.
+        """
+        from superlens.asking import Asking, as_conversation, ask
+        from superlens.generation import Sampling
+
+        known = Sampling.__dataclass_fields__
+        sampling = Sampling(**{key: options.pop(key) for key in list(options) if key in known})
+        asking = Asking(sampling=sampling, **options)
+        if isinstance(question, (list, tuple)):
+            return ask(self, question, asking)
+        return ask(self, [as_conversation(question, image)], asking)[0]
+
+    # -- joint 1 --------------------------------------------------------------------------------------------------
+
+    def encode(self, batch: Batch) -> tuple[list[Scene], list[Tensor]]:
+        """Pictures -> scenes (one per canvas size) and each picture's visual tokens [count, D], features computed once."""
+        scenes: list[Scene] = []
+        tokens: dict[int, Tensor] = {}
+        for pictures in batch.pictures:
+            scene = self.eye(pictures.pixels_BHWC, pictures.canvases)
+            scenes.append(scene)
+            visual_BTD = self.projector(scene.tokens, scene.size)
+            tokens.update(zip(pictures.numbers, visual_BTD))
+        return scenes, [tokens[number] for number in range(len(tokens))]
+
+    # -- joint 2 --------------------------------------------------------------------------------------------------
+
+    def embed(self, batch: Batch, visual: list[Tensor]) -> Tensor:
+        """ids + visual tokens + the links' queries -> embeds_RTD."""
+        embeds_LD = self.embed_ids(batch.ids_RT.reshape(-1))
+        positions, values = [], []
+        for start, count, picture in batch.visual:
+            positions.append(torch.arange(start, start + count, device=embeds_LD.device))
+            values.append(visual[picture])
+        for name, starts in batch.slots.items():
+            queries_nD = self.links[name].queries()
+            steps = torch.arange(len(queries_nD), device=embeds_LD.device)
+            positions.append((torch.tensor(starts, device=embeds_LD.device)[:, None] + steps).reshape(-1))
+            values.append(queries_nD.repeat(len(starts), 1))
+        if positions:
+            values_PD = torch.cat([value.to(embeds_LD.dtype) for value in values])
+            embeds_LD = embeds_LD.index_copy(0, torch.cat(positions), values_PD)
+        return embeds_LD.unflatten(0, batch.ids_RT.shape)
+
+    def embed_ids(self, ids_L: Tensor) -> Tensor:
+        """[L] ids of the language model and of links -> [L, D]; placeholders get any row, to be overwritten."""
+        embeds_LD = self.language.embed(ids_L.clamp(0, self.vocabulary - 1))
+        added_P = (ids_L >= self.vocabulary).nonzero().squeeze(1)
+        if len(added_P):
+            rows_PD = self.added_rows("token_rows")[ids_L[added_P] - self.vocabulary]
+            embeds_LD = embeds_LD.index_copy(0, added_P, rows_PD.to(embeds_LD.dtype))
+        return embeds_LD
+
+    def added_rows(self, which: str) -> Tensor:
+        """All links' own rows, in the order of the added ids. which: "token_rows" (input) or "head_rows" (output)."""
+        return torch.cat([getattr(link, which) for link in self.links.values()])
+
+    # -- joint 3 --------------------------------------------------------------------------------------------------
+
+    def think(self, embeds_RTD: Tensor, position_ids_RT: Tensor) -> Tensor:
+        """The language model -> hidden_RTD; packed samples are kept apart by their position ids."""
+        return self.language(embeds_RTD, position_ids_RT)
+
+    def logits(self, hidden_PD: Tensor) -> Tensor:
+        """[P, D] -> [P, V + added]: the language model's own head, then the links' rows."""
+        return torch.cat([self.language.logits(hidden_PD), F.linear(hidden_PD, self.added_rows("head_rows"))], 1)
+
+    # -- joint 4 --------------------------------------------------------------------------------------------------
+
+    def read(self, hidden_LD: Tensor, placed: list[Placed], scenes: list[Scene], batch: Batch) -> list[Asked]:
+        """Hidden states at the groups' positions -> requests, grouped by scene and decoder, in the order of the recipe."""
+        scene_of = {n: (s, b) for s, pictures in enumerate(batch.pictures) for b, n in enumerate(pictures.numbers)}
+        asked: list[Asked] = []
+        for name, link in self.links.items():
+            if link.format.decoder is None:
+                continue
+            for scene in range(len(scenes)):
+                mine = [p for p in placed if p.group.link == name and scene_of[p.picture][0] == scene]
+                if mine:
+                    asked.append(self._ask(link, mine, scene, hidden_LD, scene_of))
+        return merge_asked(asked)
+
+    def _ask(self, link, mine: list[Placed], scene: int, hidden_LD: Tensor, scene_of: dict) -> Asked:
+        positions_Kn = torch.tensor([p.positions for p in mine], device=hidden_LD.device)
+        groups = [p.group for p in mine]
+        vectors_KnC = link.requests(hidden_LD[positions_Kn], groups)
+        picture_K = torch.tensor([scene_of[p.picture][1] for p in mine], device=hidden_LD.device)
+        targets = [group.target for group in groups if group.target is not None]
+        requests = Requests(vectors_KnC, picture_K, [g.label for g in groups], [g.image for g in groups], targets)
+        return Asked(link.format.decoder, scene, requests, mine)
+
+    # -- joint 5 --------------------------------------------------------------------------------------------------
+
+    def decode(self, asked: list[Asked], scenes: list[Scene]) -> None:
+        """Every decoder answers its requests, batched."""
+        for one in asked:
+            one.raw = self.decoders[one.decoder](scenes[one.scene], one.requests)
+
+    def answer(self, batch: Batch) -> Outputs:
+        """The five joints, one after another."""
+        scenes, visual = self.encode(batch)
+        embeds_RTD = self.embed(batch, visual)
+        hidden_RTD = self.think(embeds_RTD, batch.position_ids_RT)
+        asked = self.read(hidden_RTD.flatten(0, 1), batch.groups, scenes, batch)
+        self.decode(asked, scenes)
+        return Outputs(scenes, hidden_RTD, asked)
+
+    # -- loss -----------------------------------------------------------------------------------------------------
+
+    def losses(self, outputs: Outputs, batch: Batch) -> Losses:
+        """Name -> (sum, count): "words", and "<decoder>.<loss>" for every decoder asked."""
+        logits_PV = self.logits(outputs.hidden_RTD.flatten(0, 1)[batch.labelled_P])
+        words = F.cross_entropy(logits_PV.float(), batch.wanted_P, reduction="sum")
+        losses: Losses = {"words": (words, float(len(batch.wanted_P)))}
+        for one in outputs.asked:
+            for name, (total, count) in self.decoders[one.decoder].loss(one.raw, one.requests.targets).items():
+                before, known = losses.get(f"{one.decoder}.{name}", (0.0, 0.0))
+                losses[f"{one.decoder}.{name}"] = (before + total, known + count)
+        return losses
+
+    def counts(self, batch: Batch) -> dict[str, float]:
+        """The counts of `losses` before any forward, so that ranks and accumulated steps can share them."""
+        counts = {"words": float(len(batch.wanted_P))}
+        for name, decoder in self.decoders.items():
+            links = [key for key, link in self.links.items() if link.format.decoder == name]
+            targets = [p.group.target for p in batch.groups if p.group.link in links]
+            for loss, count in decoder.counts(targets).items():
+                counts[f"{name}.{loss}"] = count
+        return counts
+
+    def forward(self, batch: Batch, counts: dict[str, float] | None = None, step_together: bool = False) -> dict[str, Any]:
+        """Training: the total loss, each loss being sum / count.
+
+        counts: shared counts (over ranks and accumulated steps); default this batch's own. step_together: on several processes,
+        links and decoders that this batch does not use run forward once on nothing, times zero, so that ranks stay in step.
+        -> {"loss": scalar, "losses": {name: (sum, count)}}
+        """
+        outputs = self.answer(batch)
+        losses = self.losses(outputs, batch)
+        total = sum(value / max((counts or {}).get(name, count), 1.0) for name, (value, count) in losses.items())
+        if step_together:
+            total = total + self.absent(outputs, batch)
+        return {"loss": total, "losses": {name: (value.detach(), count) for name, (value, count) in losses.items()}}
+
+    def absent(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Zero, depending on every part this batch did not use, by a smallest real forward of each."""
+        hidden_D = outputs.hidden_RTD[0, 0]
+        zero = hidden_D.sum() * 0.0
+        scenes = outputs.scenes
+        if not scenes:
+            from superlens.batch import Pictures
+            from superlens.vision.canvas import Canvas
+
+            side = 32 if not getattr(self.eye, "fixed_size", None) else self.eye.fixed_size
+            pixels = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=hidden_D.device)
+            blank = Pictures(pixels, [Canvas((side, side), (side, side), (side, side))], [0])
+            scenes = [self.eye(blank.pixels_BHWC, blank.canvases)]
+            zero = zero + self.projector(scenes[0].tokens, scenes[0].size).float().sum() * 0.0
+        used = {one.decoder for one in outputs.asked}
+        for name, decoder in self.decoders.items():
+            if name not in used:
+                zero = zero + decoder.dummy(scenes[0])
+        for name, link in self.links.items():
+            zero = zero + link.dummy(hidden_D)
+        return zero
+
+
+def merge_asked(asked: list[Asked]) -> list[Asked]:
+    """Requests of several links to the same decoder about the same scene become one."""
+    merged: dict[tuple[str, int], Asked] = {}
+    for one in asked:
+        known = merged.get((one.decoder, one.scene))
+        if known is None or known.requests.vectors_KnC.shape[1:] != one.requests.vectors_KnC.shape[1:]:
+            merged[(one.decoder, one.scene) if known is None else (one.decoder, one.scene, len(merged))] = one
+            continue
+        a, b = known.requests, one.requests
+        vectors = torch.cat([a.vectors_KnC, b.vectors_KnC.to(a.vectors_KnC.dtype)])
+        pictures = torch.cat([a.picture_K, b.picture_K])
+        known.requests = Requests(vectors, pictures, a.labels + b.labels, a.images + b.images, a.targets + b.targets)
+        known.placed = known.placed + one.placed
+    return list(merged.values())
+
+
+def slots_in(batch: Batch) -> Tensor:
+    """Flat positions that links feed (none of them carries a token loss)."""
+    return (batch.ids_RT.reshape(-1) == SLOT).nonzero().squeeze(1)

@@ -1,0 +1,92 @@
+"""How a recipe's `type` becomes a class: a short built-in name, or the dotted path of anybody's own class.
+
+Built-in names are looked up in the tables below; a type with a dot in it is imported as it stands (`my_package.my_module.MyDecoder`),
+so a new eye, projector, link or decoder needs no edit here. Classes are imported when they are asked for, never before.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "eye": {
+        "backbone": "superlens.vision.eye.BackboneEye",
+        "hf": "superlens.vision.eye.HiddenStateEye",
+    },
+    "projector": {
+        "linear": "superlens.vision.projector.LinearProjector",
+        "mlp": "superlens.vision.projector.MLPProjector",
+        "merge": "superlens.vision.projector.MergeProjector",
+    },
+    "language": {"causal_lm": "superlens.language.causal.CausalLanguage"},
+    "links": {
+        "query": "superlens.links.query.QueryLink",
+        "codec": "superlens.links.codec.CodecLink",
+        "phrase": "superlens.links.phrase.PhraseLink",
+    },
+    "decoders": {
+        "dense_detector": "superlens.decoders.dense_detector.DenseDetector",
+        "pixel_segmenter": "superlens.decoders.pixel_segmenter.PixelSegmenter",
+    },
+}
+
+
+def nearest(word: str, choices) -> str:
+    """` Did you mean 'x'?` for the closest of `choices`, or the whole list when nothing is close."""
+    choices = [str(choice) for choice in choices]
+    close = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"choose from {', '.join(sorted(choices))}."
+
+
+def find_class(section: str, type_name: str) -> type:
+    """The class behind `type: type_name` in a recipe's `section`. ValueError names the nearest valid type."""
+    path = BUILT_IN[section].get(type_name, type_name)
+    if "." not in path:
+        raise ValueError(f"unknown type '{type_name}' in {section}: {nearest(type_name, BUILT_IN[section])}")
+    module_name, _, class_name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"type '{type_name}' in {section} could not be imported: {error}.") from error
+
+
+def construct(section: str, config: Mapping[str, Any], where: str | None = None, **context: Any) -> Any:
+    """Build one part from its recipe entry.
+
+    `config` is the entry (with `type`); `context` holds what the house supplies (widths, names) and is passed only
+    where the constructor asks for it. Unknown keys are a ValueError naming the nearest valid key.
+    """
+    where = where or section
+    options = dict(config)
+    cls = find_class(section, options.pop("type"))
+    accepted = inspect.signature(cls.__init__).parameters
+    keys = [key for key in accepted if key != "self" and key not in context]
+    for key in options:
+        if key not in keys:
+            raise ValueError(f"unknown key '{key}' in {where} (type {config['type']}): {nearest(key, keys)}")
+    needed = {key: value for key, value in context.items() if key in accepted}
+    missing = [
+        key
+        for key in keys
+        if accepted[key].default is inspect.Parameter.empty
+        and accepted[key].kind not in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+        and key not in options
+    ]
+    if missing:
+        raise ValueError(f"{where} (type {config['type']}) lacks the key '{missing[0]}'.")
+    return cls(**options, **needed)
+
+
+def resolve_config(config: Mapping[str, Any]):
+    """A Transformers config object from a dict with `model_type`. ValueError names the nearest known model type."""
+    from transformers import CONFIG_MAPPING, AutoConfig
+
+    options = dict(config)
+    model_type = options.pop("model_type", None)
+    if model_type not in CONFIG_MAPPING:
+        raise ValueError(f"unknown model_type '{model_type}': {nearest(model_type, CONFIG_MAPPING.keys())}")
+    return AutoConfig.for_model(model_type, **options)

@@ -1,0 +1,240 @@
+"""Conversation <-> ids, labels, spans and pictures; generated ids -> message. No weights; saved beside the model.
+
+Legend: T tokens of a sample, V rows of the language model's own table. Ids from V on belong to links (looked up by name);
+PICTURE and SLOT mark positions whose embeddings come from the projector and from a link's queries.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from superlens.links.base import Group, LinkFormat, Piece, Slots, Token, Words
+from superlens.message import Boxes, Conversation, Image, Masks, Message, Part, Text
+from superlens.reading import AnswerReader, Written
+from superlens.vision.canvas import Canvas, CanvasRule, TokenGrid
+
+PICTURE, SLOT, NO_LABEL = -1, -2, -100
+MARK, MARK_END = "\ue000", "\ue001"  # private-use characters: markers that a user's words can not contain (they are stripped)
+
+
+@dataclass
+class Sample:
+    """One conversation, ready for the model.
+
+    ids_T: token ids, or PICTURE / SLOT. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
+    pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
+    groups: the parts written in it, with targets in canvas pixels.
+    """
+
+    ids_T: np.ndarray
+    labels_T: np.ndarray
+    pictures: list[np.ndarray] = field(default_factory=list)
+    canvases: list[Canvas] = field(default_factory=list)
+    visual: list[tuple[int, int, int]] = field(default_factory=list)
+    slots: list[tuple[int, str]] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ids_T)
+
+
+class Processor:
+    """formats: name -> LinkFormat, in the recipe's order. grid: visual tokens per canvas. template: a Jinja chat template, or None to
+    use the tokenizer's own. vocabulary: V.
+    """
+
+    def __init__(
+        self,
+        tokenizer,
+        formats: dict[str, LinkFormat],
+        canvas: CanvasRule,
+        grid: TokenGrid,
+        vocabulary: int,
+        template: str | None = None,
+        max_tokens: int = 4096,
+    ):
+        self.tokenizer, self.formats, self.canvas, self.grid = tokenizer, dict(formats), canvas, grid
+        self.vocabulary, self.max_tokens = vocabulary, max_tokens
+        self.template = template or getattr(tokenizer, "chat_template", None)
+        if not self.template:
+            raise ValueError("this tokenizer has no chat template: give the recipe one (language.template).")
+        self.roles: dict[str, str] = {}
+        self.owner: dict[str, str] = {}
+        for name, form in self.formats.items():
+            for token, role in form.roles().items():
+                if self.roles.setdefault(token, role) != role:
+                    raise ValueError(f"links.{name}: token '{token}' already means '{self.roles[token]}' in another link.")
+                self.owner.setdefault(token, name)
+        self.token_ids = {token: vocabulary + index for index, token in enumerate(self.roles)}
+        self.token_names = {index: token for token, index in self.token_ids.items()}
+        self.end_ids = self._end_of_turn()
+
+    def own_tokens(self, link: str) -> tuple[str, ...]:
+        """Tokens whose rows live with this link (a token that several links write belongs to the first)."""
+        return tuple(token for token, owner in self.owner.items() if owner == link)
+
+    # -- writing --------------------------------------------------------------------------------------------------
+
+    def encode(self, conversation: Conversation, answer: bool = True) -> Sample:
+        """A conversation -> Sample.
+
+        answer=True: assistant messages are learned. answer=False: the prompt for the next message, ending where the assistant begins.
+        """
+        pieces: list[tuple[object, bool]] = []
+        text = self._render(conversation, pieces, generation=not answer)
+        writer = Writer(self, conversation)
+        for position, chunk in enumerate(re.split(f"{MARK}(\\d+){MARK_END}", text)):
+            if position % 2 == 0:
+                writer.words(chunk, learn=writer.ending and answer)
+            else:
+                writer.piece(*pieces[int(chunk)])
+        sample = writer.sample()
+        if len(sample) > self.max_tokens:
+            raise ValueError(f"the conversation is {len(sample)} tokens long, the model reads at most {self.max_tokens}: shorten it.")
+        return sample
+
+    def words(self, text: str) -> list[int]:
+        """Plain text -> ids of the language model's own tokenizer; special tokens that a user types stay plain words."""
+        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True) if text else []
+
+    def template_words(self, text: str) -> list[int]:
+        """The chat template's own text -> ids, special tokens meant as such."""
+        return self.tokenizer.encode(text, add_special_tokens=False) if text else []
+
+    def _render(self, conversation: Conversation, pieces: list, generation: bool) -> str:
+        """Through the chat template, every part and both ends of an answer replaced by a marker."""
+
+        def mark(thing: object, learn: bool) -> str:
+            pieces.append((thing, learn))
+            return f"{MARK}{len(pieces) - 1}{MARK_END}"
+
+        messages = []
+        for message in conversation.messages:
+            learn = message.role == "assistant"
+            marks = [mark(part, learn) for part in message.content]
+            content = "".join(marks) if not learn else mark("begin", True) + "".join(marks) + mark("end", True)
+            messages.append({"role": message.role, "content": content})
+        return self.tokenizer.apply_chat_template(
+            messages, chat_template=self.template, tokenize=False, add_generation_prompt=generation
+        )
+
+    def _end_of_turn(self) -> list[int]:
+        """Ids that end an assistant's message: the first token the template writes after it, and the tokenizer's own."""
+        pieces: list = []
+        talk = Conversation((Message("user", "a"), Message("assistant", "b")))
+        rest = self._render(talk, pieces, generation=False).rpartition(MARK_END)[2]
+        ids = self.template_words(rest)[:1]
+        own = self.tokenizer.eos_token_id
+        ids += [own] if own is not None and own not in ids else []
+        if not ids:
+            raise ValueError("neither the chat template nor the tokenizer ends an answer: give the tokenizer an eos token.")
+        return ids
+
+    # -- reading --------------------------------------------------------------------------------------------------
+
+    def decode(self, written: Written, conversation: Conversation, canvases: list[Canvas]) -> tuple[list, list[Group], list[str]]:
+        """A generated answer -> its parts in order (a Group where a decoder will put one), the groups, and notes."""
+        return AnswerReader(self, conversation, canvases).read(written)
+
+
+class Writer:
+    """Collects the sequence of one sample."""
+
+    def __init__(self, processor: Processor, conversation: Conversation):
+        self.processor, self.conversation = processor, conversation
+        self.ids: list[int] = []
+        self.learned: list[bool] = []
+        self.out = Sample(np.zeros(0, int), np.zeros(0, int))
+        self.ending = False  # just after an answer: the first token of what follows ends the turn and is learned
+
+    def words(self, text: str, learn: bool) -> None:
+        """The template's own text. After an answer only its first token (end of turn) is learned."""
+        if self.ending:
+            ids = self.processor.template_words(text) or self.processor.end_ids[:1]
+            self._extend(ids[:1], learn)
+            self._extend(ids[1:], False)
+            self.ending = False
+        else:
+            self._extend(self.processor.template_words(text), learn)
+
+    def piece(self, thing: object, learn: bool) -> None:
+        """What a marker of the template stands for."""
+        if isinstance(thing, Image):
+            self._picture(thing)
+        elif isinstance(thing, Text):
+            self._extend(self.processor.words(thing.text.replace(MARK, "").replace(MARK_END, "")), learn)
+        elif isinstance(thing, Part):
+            self._part(thing, learn)
+        elif thing == "end":
+            self.ending = True
+
+    def sample(self) -> Sample:
+        """The finished sample, labels shifted."""
+        ids_T = np.array(self.ids, np.int64)
+        wanted_T = np.where(np.array(self.learned, bool), ids_T, NO_LABEL)
+        wanted_T[ids_T < 0] = NO_LABEL
+        self.out.ids_T = ids_T
+        self.out.labels_T = np.append(wanted_T[1:], NO_LABEL).astype(np.int64)
+        return self.out
+
+    def _extend(self, ids: list[int], learn: bool) -> list[int]:
+        start = len(self.ids)
+        self.ids += ids
+        self.learned += [learn] * len(ids)
+        return list(range(start, len(self.ids)))
+
+    def _picture(self, image: Image) -> None:
+        pixels_HWC, canvas = self.processor.canvas.place(image.pixels)
+        count = self.processor.grid.count(canvas.size)
+        self.out.visual.append((len(self.ids), count, len(self.out.pictures)))
+        self.out.pictures.append(pixels_HWC)
+        self.out.canvases.append(canvas)
+        self._extend([PICTURE] * count, False)
+
+    def _part(self, part: Part, learn: bool) -> None:
+        form = self._format_of(part)
+        if not 0 <= part.image < len(self.out.canvases):
+            raise ValueError(f"'{part.label}' speaks of picture {part.image}, which has not been shown before it.")
+        canvas = self.out.canvases[part.image]
+        routed: list[int] = []
+        absent = False
+        for piece in form.write(part, canvas):
+            at = self._write(piece, form, learn)
+            if isinstance(piece, Token):
+                role = self.processor.roles[piece.name]
+                routed += at if role in ("route", "emitted") else []
+                absent |= role == "absent"
+            routed += at if isinstance(piece, Slots) else []
+        if form.decoder is not None and not absent:
+            target = on_canvas(part, canvas, self.processor.canvas) if learn else None
+            words = self.processor.words(part.label)
+            positions = form.read_positions(routed)
+            self.out.groups.append(Group(form.name, part.label, positions, part.image, words, target))
+
+    def _write(self, piece: Piece, form: LinkFormat, learn: bool) -> list[int]:
+        if isinstance(piece, Words):
+            return self._extend(self.processor.words(piece.text), learn)
+        if isinstance(piece, Token):
+            return self._extend([self.processor.token_ids[piece.name]], learn)
+        self.out.slots.append((len(self.ids), form.name))
+        return self._extend([SLOT] * piece.count, False)
+
+    def _format_of(self, part: Part) -> LinkFormat:
+        kind = type(part).__name__.lower()
+        for form in self.processor.formats.values():
+            if form.part == kind:
+                return form
+        known = sorted({form.part for form in self.processor.formats.values()})
+        raise ValueError(f"this recipe has no link that writes {kind}; it writes {', '.join(known) or 'words only'}.")
+
+
+def on_canvas(part: Part, canvas: Canvas, rule: CanvasRule) -> Part:
+    """A Boxes or Masks part in original pixels -> the same in canvas pixels, for a decoder's loss."""
+    if isinstance(part, Boxes):
+        return Boxes(part.label, canvas.boxes_to_canvas(part.xyxy), ignore=part.ignore, image=part.image)
+    if isinstance(part, Masks):
+        return Masks(part.label, rule.place_masks(part.masks, canvas), ignore=part.ignore, image=part.image)
+    return part

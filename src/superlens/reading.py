@@ -1,0 +1,166 @@
+"""A generated answer, token by token, back into text, labels, codec items and groups for the decoders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from superlens.links.base import Group
+from superlens.message import Boxes, Text
+
+
+@dataclass
+class Written:
+    """What one sample generated.
+
+    ids: tokens in order, slots left out. chances: probability each token had. places: position of each token in the sequence;
+    slots: first slot position after a token (by its index in ids) for routing tokens that have slots.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    chances: list[float] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    slots: dict[int, int] = field(default_factory=dict)
+
+
+class AnswerReader:
+    """Parses one answer. Added tokens have roles (links/base.py); everything between them is words."""
+
+    def __init__(self, processor, conversation, canvases):
+        self.processor, self.canvases = processor, canvases
+        self.image = max(0, len(conversation.images) - 1)
+        self.asked = [part.label for part in conversation.messages[-1].content if hasattr(part, "label")]
+        self.content: list = []
+        self.groups: list[Group] = []
+        self.notes: list[str] = []
+        self.words: list[int] = []
+        self.label: str | None = None
+        self.codec: list[int] | None = None  # indices of the tokens inside begin ... end
+
+    def read(self, written: Written) -> tuple[list, list[Group], list[str]]:
+        """-> (parts and groups in the order they are written, groups, notes)."""
+        index = 0
+        while index < len(written.ids):
+            name = self.processor.token_names.get(written.ids[index])
+            if name is None:
+                self._word(index, written)
+            else:
+                index = self._token(name, self.processor.roles[name], index, written)
+            index += 1
+        if self.codec is not None:
+            self._codec(written, unfinished=True)
+        self._flush()
+        if self.label is not None:
+            self.content.append(Text(self.label))
+        return self.content, self.groups, self.notes
+
+    def _word(self, index: int, written: Written) -> None:
+        if self.codec is not None:
+            self.codec.append(index)
+        else:
+            self.words.append(written.ids[index])
+
+    def _text(self, ids: list[int]) -> str:
+        return self.processor.tokenizer.decode(ids, skip_special_tokens=True)
+
+    def _flush(self) -> None:
+        text = self._text(self.words)
+        self.words = []
+        if text:
+            self.content.append(Text(text))
+
+    def _take_label(self) -> str:
+        label, self.label = self.label, None
+        return "" if label is None else label
+
+    def _token(self, name: str, role: str, index: int, written: Written) -> int:
+        """Act on an added token; returns the index of the last token it used up."""
+        form = self.processor.formats[self._link_of(name)]
+        if role == "open":
+            self._flush()
+        elif role in ("close", "tool"):
+            self.label = self._text(self.words).strip()
+            self.words = []
+            if role == "tool":
+                self._group(form, [written.places[index]])
+        elif role == "absent":
+            self._flush()
+            self._empty(form)
+        elif role == "begin":
+            self._flush()
+            self.codec = []
+        elif role == "end" and self.codec is not None:
+            self._codec(written, unfinished=False)
+        elif role == "route":
+            self._flush()
+            return self._route(form, index, written)
+        return index
+
+    def _link_of(self, token: str) -> str:
+        """The link a token speaks for (phrase tokens are shared, so only their owner is known)."""
+        for name, form in self.processor.formats.items():
+            if token in form.roles() and self.processor.roles[token] not in ("open", "close"):
+                return name
+        return self.processor.owner[token]
+
+    def _route(self, form, index: int, written: Written) -> int:
+        places = [written.places[index]]
+        for emitted in form.emitted:
+            follows = index + 1 < len(written.ids) and written.ids[index + 1] == self.processor.token_ids[emitted]
+            if not follows:
+                self.notes.append(f"the tokens after '{form.token}' are incomplete; '{self.label or ''}' was left out")
+                self.label = None
+                return index
+            index += 1
+            places.append(written.places[index])
+        if form.slots:
+            first = written.slots.get(index)
+            if first is None:
+                self.notes.append(f"the answer stopped inside '{form.token}'; '{self.label or ''}' was left out")
+                self.label = None
+                return index
+            places += list(range(first, first + form.slots))
+        self._group(form, places)
+        return index
+
+    def _group(self, form, places: list[int]) -> None:
+        label = self._take_label()
+        if self.image >= len(self.canvases):
+            self.notes.append(f"'{label}' was asked for without a picture")
+            return
+        words = self.processor.words(label)
+        group = Group(form.name, label, form.read_positions(places), self.image, words)
+        self.groups.append(group)
+        self.content.append(group)
+
+    def _empty(self, form) -> None:
+        """The link said: not there."""
+        label = self._take_label()
+        if form.part == "boxes":
+            self.content.append(Boxes(label, np.zeros((0, 4), np.float32), image=self.image))
+        elif self.image < len(self.canvases):
+            from superlens.message import Masks
+
+            height, width = self.canvases[self.image].original
+            self.content.append(Masks(label, np.zeros((0, height, width), bool), image=self.image))
+
+    def _codec(self, written: Written, unfinished: bool) -> None:
+        """Codec text -> boxes, each scored by the geometric mean of its tokens' probabilities."""
+        form = next(f for f in self.processor.formats.values() if hasattr(f, "parse"))
+        inside, self.codec = self.codec, None
+        label = self._take_label()
+        if self.image >= len(self.canvases):
+            self.notes.append(f"'{label}' was asked for without a picture")
+            return
+        text, ends = "", []
+        for stop in range(1, len(inside) + 1):
+            text = self._text([written.ids[i] for i in inside[:stop]])
+            ends.append(len(text))
+        part, notes, spans = form.parse(text, label, self.canvases[self.image], self.image)
+        scores = []
+        for first, last in spans:
+            used = [i for i, end in zip(inside, ends) if first < end and end - 1 <= last]
+            scores.append(float(np.exp(np.mean(np.log([max(written.chances[i], 1e-9) for i in used])))) if used else 0.0)
+        self.content.append(Boxes(label, part.xyxy, scores=np.array(scores, np.float32), image=self.image))
+        self.notes += notes + (["the numbers were not finished"] if unfinished else [])

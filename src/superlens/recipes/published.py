@@ -1,0 +1,65 @@
+"""Published parts: a recipe names them, their configs are fetched once, their weights are filled in, and left out of checkpoints."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+PUBLISHED = {"eye": "backbone", "language": "model"}  # part -> the module in it that carries the published weights
+
+
+def resolve_names(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe in which every named part carries its config, so that a model can be built from it without any download."""
+    from transformers import AutoConfig
+
+    recipe = copy.deepcopy(recipe)
+    for part in PUBLISHED:
+        entry = recipe[part]
+        if entry.get("name") and "config" not in entry:
+            config = AutoConfig.from_pretrained(entry["name"], revision=entry.get("revision"))
+            if part == "eye" and hasattr(config, "vision_config"):
+                config = config.vision_config
+            entry["config"] = config.to_dict() | {"model_type": config.model_type}
+    return recipe
+
+
+def published_modules(model, recipe: dict[str, Any]) -> dict[str, nn.Module]:
+    """Prefix of parameter names -> module, for every part that was published under a name."""
+    modules = {}
+    for part, inner in PUBLISHED.items():
+        if recipe[part].get("name"):
+            modules[f"{part}.{inner}."] = getattr(getattr(model, part), inner)
+    return modules
+
+
+@torch.no_grad()
+def fill_published(model, recipe: dict[str, Any], only_missing_from: str | None = None) -> None:
+    """Copy published weights into the named parts. `only_missing_from`: a saved model whose own tensors are kept."""
+    saved = set() if only_missing_from is None else saved_names(only_missing_from)
+    for prefix, module in published_modules(model, recipe).items():
+        part = prefix.split(".")[0]
+        entry = recipe[part]
+        source = type(module).from_pretrained(entry["name"], revision=entry.get("revision"), dtype=torch.float32)
+        values = source.state_dict()
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+            # LoRA wraps a layer and moves its own weights under `base_layer`.
+            plain = name.replace(".base_layer.", ".")
+            if prefix + name not in saved and plain in values:
+                tensor.copy_(values[plain])
+
+
+def saved_names(path: str) -> set[str]:
+    """Names of the tensors a saved model holds."""
+    import json
+    from pathlib import Path
+
+    from safetensors import safe_open
+
+    index = Path(path) / "model.safetensors.index.json"
+    if index.is_file():
+        return set(json.loads(index.read_text())["weight_map"])
+    with safe_open(str(Path(path) / "model.safetensors"), "pt") as file:
+        return set(file.keys())

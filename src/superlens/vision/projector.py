@@ -1,0 +1,105 @@
+"""Projectors: the eye's token map -> visual tokens of the language model's width.
+
+Shapes: B pictures, C channels, h w cells of the token map, T tokens, D width of the language model.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from superlens.vision.canvas import TokenGrid
+
+
+class Projector(nn.Module):
+    """Base: pool the map to the recipe's token grid, concatenate m x m cells, add where each token lies, project.
+
+    max_tokens bounds the tokens of a picture (see TokenGrid). scale: deviation of the language model's embeddings, which the
+    visual tokens start at, so that a language model trained on words alone is not drowned.
+    """
+
+    def __init__(self, in_channels: int, width: int, stride: int, merge: int, max_tokens: int, scale: float):
+        super().__init__()
+        self.grid = TokenGrid(stride, merge, max_tokens)
+        self.in_width = in_channels * merge * merge
+        self.norm = nn.LayerNorm(self.in_width)
+        self.place = nn.Linear(16, width)
+        self.out_scale = nn.Parameter(torch.tensor(float(scale)))
+
+    def project(self, cells_BTC: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, tokens_BChw: Tensor, canvas_size: tuple[int, int]) -> Tensor:
+        """[B, C, h, w] -> [B, T, D], row by row."""
+        pool, (rows, columns) = self.grid.pool_and_shape(canvas_size)
+        merge = self.grid.merge
+        if pool > 1:
+            tokens_BChw = F.avg_pool2d(tokens_BChw, pool, ceil_mode=True)
+        lack_h, lack_w = rows * merge - tokens_BChw.shape[-2], columns * merge - tokens_BChw.shape[-1]
+        if lack_h or lack_w:
+            tokens_BChw = F.pad(tokens_BChw, (0, lack_w, 0, lack_h))
+        cells_BTC = F.pixel_unshuffle(tokens_BChw, merge).flatten(2).transpose(1, 2)
+        place_TD = self.place(place_waves(rows, columns, cells_BTC))
+        return (self.project(self.norm(cells_BTC)) + place_TD) * self.out_scale
+
+
+def place_waves(rows: int, columns: int, like: Tensor) -> Tensor:
+    """[rows * columns, 16] sines and cosines of each cell's (y, x) in 0..1, four octaves each."""
+    y_T = (torch.arange(rows, device=like.device) + 0.5).div(rows).repeat_interleave(columns)
+    x_T = (torch.arange(columns, device=like.device) + 0.5).div(columns).repeat(rows)
+    octaves_4 = math.pi * 2.0 ** torch.arange(4, device=like.device)
+    angles_T8 = torch.cat([y_T[:, None] * octaves_4, x_T[:, None] * octaves_4], 1)
+    return torch.cat([angles_T8.sin(), angles_T8.cos()], 1).to(like.dtype)
+
+
+class LinearProjector(Projector):
+    """One linear layer (LLaVA, LM4LV)."""
+
+    def __init__(self, in_channels: int, width: int, stride: int, scale: float, max_tokens: int = 4096):
+        super().__init__(in_channels, width, stride, 1, max_tokens, scale)
+        self.layers = nn.Linear(self.in_width, width)
+
+    def project(self, cells_BTC: Tensor) -> Tensor:
+        return self.layers(cells_BTC)
+
+
+class MLPProjector(Projector):
+    """`depth` linear layers with GELU between (LLaVA-1.5: 2)."""
+
+    def __init__(self, in_channels: int, width: int, stride: int, scale: float, depth: int = 2, max_tokens: int = 4096):
+        super().__init__(in_channels, width, stride, 1, max_tokens, scale)
+        self.layers = mlp(self.in_width, width, depth)
+
+    def project(self, cells_BTC: Tensor) -> Tensor:
+        return self.layers(cells_BTC)
+
+
+class MergeProjector(Projector):
+    """m x m neighbouring cells are concatenated into one token, then an MLP (Qwen2-VL's merger: m = 2, depth 2)."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        stride: int,
+        scale: float,
+        merge: int = 2,
+        depth: int = 2,
+        max_tokens: int = 4096,
+    ):
+        super().__init__(in_channels, width, stride, merge, max_tokens, scale)
+        self.layers = mlp(self.in_width, width, depth)
+
+    def project(self, cells_BTC: Tensor) -> Tensor:
+        return self.layers(cells_BTC)
+
+
+def mlp(in_width: int, width: int, depth: int) -> nn.Sequential:
+    """`depth` linear layers, GELU between them."""
+    layers: list[nn.Module] = [nn.Linear(in_width, width)]
+    for _ in range(depth - 1):
+        layers += [nn.GELU(), nn.Linear(width, width)]
+    return nn.Sequential(*layers)

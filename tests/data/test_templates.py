@@ -1,0 +1,86 @@
+"""Wordings: enough of them, none in both sets, slots filled as given."""
+
+import numpy as np
+import pytest
+
+from superlens.data.templates import HELD_OUT, TASKS, TRAINING, ask, listing, slots_of
+
+CONTRACT = {"boxes", "masks", "refer_boxes", "refer_masks", "caption", "describe", "count", "colour", "exists",
+            "relation", "reason_boxes", "reason_masks"}
+SLOTS = {"things": "red circles, Platelets and road", "thing": "the star left of the moon", "question": "what is odd",
+         "first": "the ring", "relation": "above", "second": "the blue heart"}
+
+
+def _plain(wording):
+    return "".join(letter for letter in wording.lower() if letter.isalnum() or letter in "{} ")
+
+
+def _filled(task):
+    return {name: SLOTS[name] for name in slots_of(task)}
+
+
+def test_every_task_has_wordings():
+    assert set(TASKS) == CONTRACT == set(TRAINING) == set(HELD_OUT)
+
+
+@pytest.mark.parametrize("task", sorted(CONTRACT))
+def test_enough_wordings_and_none_in_both_sets(task):
+    training = {_plain(wording) for wording in TRAINING[task]}
+    held_out = {_plain(wording) for wording in HELD_OUT[task]}
+    assert len(training) == len(TRAINING[task]) >= 24
+    assert len(held_out) == len(HELD_OUT[task]) >= 6
+    assert not training & held_out
+
+
+def test_no_wording_serves_two_tasks():
+    # The wording tells the model which kind of answer is wanted, so one wording must not mean two tasks, except that
+    # one thing and many things are asked for alike.
+    seen = {}
+    for task in TASKS:
+        for wording in (*TRAINING[task], *HELD_OUT[task]):
+            for other in seen.setdefault(_plain(wording.replace("{things}", "{thing}")), []):
+                assert task.rpartition("_")[2] == other.rpartition("_")[2] and "refer" in task + other, wording
+            seen[_plain(wording.replace("{things}", "{thing}"))].append(task)
+
+
+@pytest.mark.parametrize("task", sorted(CONTRACT))
+@pytest.mark.parametrize("held_out", [False, True])
+def test_ask_repeats_its_slots_and_reaches_every_wording(task, held_out):
+    rng = np.random.default_rng(0)
+    slots = _filled(task)
+    asked = [ask(task, rng, held_out, **slots) for _ in range(1200)]
+    for question in asked:
+        for words in slots.values():
+            assert words.lower() in question.lower()
+            assert words in question or task.startswith("reason")
+        assert "{" not in question and "  " not in question
+    whole = {wording.format(**slots).lower().rstrip(".?") for wording in (HELD_OUT if held_out else TRAINING)[task]}
+    assert {question.lower().rstrip(".?") for question in asked} == whole
+
+
+def test_ask_is_deterministic():
+    first = [ask("boxes", np.random.default_rng(seed), things="cats") for seed in range(20)]
+    assert first == [ask("boxes", np.random.default_rng(seed), things="cats") for seed in range(20)]
+    assert len(set(first)) > 10
+
+
+def test_names_with_braces_are_left_alone():
+    assert "{odd} name" in ask("boxes", np.random.default_rng(0), things="{odd} name")
+
+
+def test_wrong_task_and_slots_are_told():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match="boxen"):
+        ask("boxen", rng, things="cats")
+    with pytest.raises(ValueError, match="things"):
+        ask("boxes", rng, thing="a cat")
+    with pytest.raises(ValueError, match="none"):
+        ask("caption", rng, things="cats")
+
+
+def test_listing():
+    assert listing(["a"]) == "a"
+    assert listing(["a", "b"]) == "a and b"
+    assert listing(("a", "b", "c")) == "a, b and c"
+    with pytest.raises(ValueError, match="no names"):
+        listing([])

@@ -1,0 +1,126 @@
+"""What is drawn is where it should be, in its colour, with the words underneath; odd pictures and messages draw too."""
+
+import warnings
+
+import numpy as np
+import pytest
+from PIL import ImageColor
+
+from superlens.draw import COLOURS, draw
+from superlens.media import Image, Video
+from superlens.message import Boxes, Keypoints, Map, Masks, Message, Moments, Polygons, Region
+
+GREY = np.full((500, 600, 3), 128, np.uint8)
+FIRST, SECOND = (np.array(ImageColor.getrgb(colour)) for colour in COLOURS[:2])
+
+
+def has(page, y, x, colour, reach=2):
+    """Whether the colour is within `reach` pixels of (x, y)."""
+    patch = np.asarray(page)[max(0, y - reach) : y + reach + 1, max(0, x - reach) : x + reach + 1]
+    return bool((np.abs(patch.astype(int) - colour).max(-1) < 12).any())
+
+
+def test_boxes_stand_where_they_should_in_their_colours():
+    answer = Message(
+        "assistant",
+        ("See ", Boxes("dog", [[100, 100, 300, 200]], [0.9]), " and ", Boxes("cat", [[350, 300, 450, 400]])),
+    )
+    page = draw(answer, [GREY])
+    assert page.mode == "RGB" and page.width == 600 and page.height > 500
+    assert has(page, 150, 100, FIRST) and has(page, 200, 200, FIRST) and not has(page, 150, 100, SECOND)
+    assert has(page, 350, 350, SECOND) and not has(page, 250, 250, FIRST, 20)
+    assert np.array_equal(np.asarray(page)[250, 200], [128] * 3), "nothing is drawn elsewhere"
+    caption = np.asarray(page)[500:].astype(int)
+    assert (caption == 255).all(-1).mean() > 0.5
+    assert (np.abs(caption - FIRST).max(-1) < 12).any() and (np.abs(caption - SECOND).max(-1) < 12).any()
+    assert np.array_equal(np.asarray(page), np.asarray(answer.about([Image(GREY)]).draw())), "the same twice"
+
+
+def test_masks_tint_their_pixels():
+    mask = np.zeros((1, 500, 600), bool)
+    mask[0, 100:200, 100:300] = True
+    page = np.asarray(draw(Message("assistant", Masks("dog", mask)), GREY)).astype(int)
+    expected = 128 * 0.55 + FIRST * 0.45
+    assert np.abs(page[150, 200] - expected).max() <= 3 and (page[300, 300] == 128).all()
+    assert np.abs(page[199, 200] - FIRST).max() < 3, "a rim"
+
+
+def test_outlines_keypoints_and_small_pictures():
+    small = np.full((50, 60, 3), 128, np.uint8)
+    answer = Message(
+        "assistant",
+        (
+            Polygons("sign", [[[10, 30], [30, 30], [30, 40], [10, 40]]], texts=["STOP"]),
+            Keypoints("man", ("nose", "ear"), [[[40, 20, 2], [0, 0, 0]]], scores=[0.5]),
+        ),
+    )
+    page = draw(answer, small)
+    factor = page.width / 60
+    assert factor >= 7 and factor == int(factor)
+    assert has(page, int(35 * factor), int(30 * factor), FIRST) and has(
+        page, int(20 * factor), int(40 * factor), SECOND
+    )
+    assert not has(page, 0, 0, SECOND, 8), "points that are not labelled stay away"
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (50, 20000), (20000, 50), (3, 2000), (2000, 3)])
+def test_odd_pictures(shape):
+    picture = np.zeros((*shape, 3), np.uint8)
+    answer = Message(
+        "assistant", ("It is ", Boxes("all", [[0, 0, shape[1], shape[0]]], [0.5]), Masks("m", np.ones((1, *shape))))
+    )
+    page = draw(answer, picture)
+    assert 320 <= page.width <= 1700 and page.height <= 1800
+
+
+def test_messages_of_every_kind_draw_without_a_warning():
+    messages = [
+        (Message("assistant", ("red, " * 60, Boxes("dog", [])), notes=("a note",)), GREY),
+        (Message("assistant", ("W" * 500, "\n\n", "new line", "日本語")), GREY),
+        (Message("assistant", (Map("depth", np.ones((500, 600))), Map("normals", np.random.rand(500, 600, 3)))), GREY),
+        (Message("assistant", (Moments("run", [[0, 1]]), Boxes("dog", [[0, 0, 1, 1]], seconds=1))), None),
+        (
+            Message(
+                "user",
+                (
+                    Image(GREY),
+                    "this?",
+                    Region.box(1, 1, 50, 50),
+                    Region.point(90, 90),
+                    Region.circle(200, 200, 30),
+                    Region.scribble([[5, 5], [50, 90]], positive=False),
+                    Region.scribble([[9, 9]]),
+                    Region.from_mask(np.ones((500, 600)), positive=False),
+                ),
+            ),
+            None,
+        ),
+        (Message("assistant", (Boxes("", [[1, 1, 2, 2]] * 30, scores=[0.5] * 30),)), GREY),
+        (
+            Message(
+                "assistant",
+                (Keypoints("man", tuple("abcdefghijklmnopq"), np.ones((2, 17, 3)), xyxy=[[0, 0, 9, 9]] * 2),),
+            ),
+            GREY,
+        ),
+        (Message("assistant", (Image(GREY), "a new picture")), None),
+        (Message("assistant", "only words"), None),
+        (Message("assistant"), None),
+        (Message("user", (Video([GREY]), "when?")), None),
+    ]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for message, images in messages:
+            assert draw(message, images).mode == "RGB"
+
+
+def test_only_the_pictures_spoken_of_are_shown():
+    answer = Message("assistant", (Boxes("dog", [[1, 1, 9, 9]], image=1),))
+    other = np.full((500, 800, 3), 9, np.uint8)
+    assert draw(answer, [GREY, other]).width == 800
+    both = Message("assistant", (Boxes("dog", [[1, 1, 9, 9]], image=1), Boxes("dog", [[1, 1, 9, 9]])))
+    assert draw(both, [GREY, other]).width > 1400
+    with pytest.raises(ValueError, match="picture 1"):
+        draw(answer, [GREY])
+    with pytest.raises(ValueError, match="picture 1"):
+        answer.draw()
