@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from superlens.links.base import Group
-from superlens.processor import NO_LABEL, PICTURE, Sample
+from superlens.processor import NO_LABEL, Sample
 from superlens.vision.canvas import Canvas
 
 
@@ -39,7 +39,8 @@ class Batch:
     """Everything a forward needs.
 
     ids_RT; position_ids_RT restart at 0 for every sample; labelled_P flat positions with a label and their wanted_P ids.
-    visual: (flat first position, count, picture number). slots: link -> flat first positions. samples: how many.
+    visual: (flat first position, count, picture number). slots: link -> flat first positions. samples: how many; dropped: how many
+    were too long for a row.
     """
 
     ids_RT: Tensor
@@ -51,6 +52,7 @@ class Batch:
     slots: dict[str, list[int]] = field(default_factory=dict)
     groups: list[Placed] = field(default_factory=list)
     samples: int = 0
+    dropped: int = 0
 
     def to(self, device, **unused) -> Batch:
         """The batch with its tensors on `device`."""
@@ -108,8 +110,3 @@ def group_pictures(shown: list[tuple[np.ndarray, Canvas]]) -> list[Pictures]:
         Pictures(torch.from_numpy(np.stack([shown[n][0] for n in numbers])), [shown[n][1] for n in numbers], numbers)
         for numbers in sizes.values()
     ]
-
-
-def visual_positions(batch: Batch) -> Tensor:
-    """Flat positions of all visual tokens, sample by sample."""
-    return (batch.ids_RT.reshape(-1) == PICTURE).nonzero().squeeze(1)

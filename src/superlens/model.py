@@ -23,7 +23,6 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from superlens.batch import Batch, Placed
 from superlens.decoders.base import Losses, Requests
-from superlens.processor import SLOT
 from superlens.vision.eye import Scene
 
 
@@ -74,18 +73,40 @@ class Superlens(PreTrainedModel):
         self.eye, self.projector, self.language = eye, projector, language
         self.links, self.decoders = nn.ModuleDict(links), nn.ModuleDict(decoders)
         self.vocabulary = language.vocabulary
-        self._tied_weights_keys = getattr(language.model, "_tied_weights_keys", None) and {
-            f"language.model.{key}": f"language.model.{value}"
-            for key, value in language.model._tied_weights_keys.items()
-            if language.model.config.tie_word_embeddings
-        }
+        self.processor = None  # attached by recipes/build.py and from_pretrained
+        self.left_published: set[str] = set()
         self.post_init()
+        # The language model is not a direct child, so its tied head has to be looked for.
+        self.all_tied_weights_keys = self.get_expanded_tied_weights_keys(all_submodels=True)
 
     def _init_weights(self, module: nn.Module) -> None:
         """Parts initialise themselves."""
 
     def get_input_embeddings(self) -> nn.Module:
         return self.language.model.get_input_embeddings()
+
+    @classmethod
+    def from_pretrained(cls, path: str, *arguments, **options) -> Superlens:
+        """A saved model with its processor; parts that were left as published are fetched by name."""
+        from transformers import AutoTokenizer
+
+        from superlens.assemble import make_processor
+        from superlens.published import fill_published, published_modules, saved_names
+
+        model = super().from_pretrained(path, *arguments, **options)
+        if published_modules(model, model.config.recipe):
+            fill_published(model, model.config.recipe, saved_names(path))
+        model.processor = make_processor(model.config.recipe, AutoTokenizer.from_pretrained(f"{path}/tokenizer"), model)
+        return model
+
+    def save_pretrained(self, path: str, whole: bool = False, state_dict: dict | None = None, **options) -> None:
+        """One directory: config with the recipe, safetensors, tokenizer. `whole` also writes what is still as published."""
+        state = self.state_dict() if state_dict is None else state_dict
+        if not whole:
+            state = {name: tensor for name, tensor in state.items() if name not in self.left_published}
+        super().save_pretrained(path, state_dict=state, **options)
+        if self.processor is not None:
+            self.processor.tokenizer.save_pretrained(f"{path}/tokenizer")
 
     def ask(self, question, image=None, **options):
         """Ask in words about a picture, or pass a conversation, or a list of conversations.
@@ -222,6 +243,11 @@ class Superlens(PreTrainedModel):
                 counts[f"{name}.{loss}"] = count
         return counts
 
+    def counts_names(self) -> list[str]:
+        """Every loss this model can have, in one order on every rank."""
+        decoders = [f"{name}.{loss}" for name, decoder in self.decoders.items() for loss in decoder.counts([])]
+        return ["words", *decoders]
+
     def forward(self, batch: Batch, counts: dict[str, float] | None = None, step_together: bool = False) -> dict[str, Any]:
         """Training: the total loss, each loss being sum / count.
 
@@ -273,8 +299,3 @@ def merge_asked(asked: list[Asked]) -> list[Asked]:
         known.requests = Requests(vectors, pictures, a.labels + b.labels, a.images + b.images, a.targets + b.targets)
         known.placed = known.placed + one.placed
     return list(merged.values())
-
-
-def slots_in(batch: Batch) -> Tensor:
-    """Flat positions that links feed (none of them carries a token loss)."""
-    return (batch.ids_RT.reshape(-1) == SLOT).nonzero().squeeze(1)

@@ -41,6 +41,7 @@ class DenseDetector(Decoder):
     """
 
     part = "boxes"
+    class_weight = 0.25  # an object owns about nine cells; this keeps its class loss near its box loss
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class DenseDetector(Decoder):
         weight_KL[request_P, cell_P] = 1.0
         focal_KL = F.binary_cross_entropy_with_logits(raw.logits_KL, quality_KL, reduction="none") * weight_KL
         return {
-            "class": (focal_KL[~ignored_KL].sum(), counts["class"]),
+            "class": (focal_KL[~ignored_KL].sum() * self.class_weight, counts["class"]),
             "giou": (((1 - giou_P) * weight_P).sum(), counts["giou"]),
         }
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from superlens.assemble import assemble, make_processor
+from superlens.assemble import make_processor
 from superlens.model import Superlens, SuperlensConfig
 from superlens.parts import nearest
-from superlens.recipes.published import fill_published, resolve_names
+from superlens.published import fill_published, resolve_names
 
 NANO = Path(__file__).resolve().parent.parent / "nano"
 
@@ -24,7 +24,7 @@ def build(recipe: dict[str, Any], seed: int | None = None) -> Superlens:
             torch.manual_seed(seed)
         model = Superlens(SuperlensConfig(recipe))
     fill_published(model, recipe)
-    attach_processor(model, load_tokenizer(recipe))
+    model.processor = make_processor(recipe, find_tokenizer(recipe), model)
     return model
 
 
@@ -35,9 +35,7 @@ def load(name: str, device: str | None = None, dtype: str | torch.dtype | None =
     ValueError when there is no such model.
     """
     path = find_model(name)
-    model = Superlens.from_pretrained(path)
-    fill_published(model, model.config.recipe, only_missing_from=path)
-    attach_processor(model, load_tokenizer(model.config.recipe, path))
+    model = Superlens.from_pretrained(path, dtype=torch.float32)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if isinstance(dtype, str):
         dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[dtype]
@@ -65,18 +63,11 @@ def find_model(name: str) -> str:
         raise ValueError(f"no model '{name}' here, and the hub did not give one ({type(error).__name__}).") from error
 
 
-def load_tokenizer(recipe: dict[str, Any], path: str | None = None):
-    """The tokenizer saved beside a model, nano's, or a published one."""
+def find_tokenizer(recipe: dict[str, Any]):
+    """nano's tokenizer, a directory's, or a published one, as the recipe names it."""
     from transformers import AutoTokenizer
 
-    if path is not None and (Path(path) / "tokenizer" / "tokenizer_config.json").is_file():
-        return AutoTokenizer.from_pretrained(str(Path(path) / "tokenizer"))
     name = recipe["language"].get("tokenizer") or recipe["language"].get("name")
     if name is None:
         raise ValueError("the recipe names no tokenizer: set language.tokenizer (nano, a directory or a hub name).")
     return AutoTokenizer.from_pretrained(str(NANO / "tokenizer") if name == "nano" else name)
-
-
-def attach_processor(model: Superlens, tokenizer) -> None:
-    """Give the model the processor that speaks its recipe's language; it is saved beside the model."""
-    model.processor = make_processor(model.config.recipe, tokenizer, model)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from torch import nn
 
 PUBLISHED = {"eye": "backbone", "language": "model"}  # part -> the module in it that carries the published weights
@@ -36,28 +39,27 @@ def published_modules(model, recipe: dict[str, Any]) -> dict[str, nn.Module]:
 
 
 @torch.no_grad()
-def fill_published(model, recipe: dict[str, Any], only_missing_from: str | None = None) -> None:
-    """Copy published weights into the named parts. `only_missing_from`: a saved model whose own tensors are kept."""
-    saved = set() if only_missing_from is None else saved_names(only_missing_from)
+def fill_published(model, recipe: dict[str, Any], saved: set[str] = frozenset()) -> None:
+    """Copy published weights into the named parts, except into tensors that `saved` names (a checkpoint brought them).
+
+    The names filled in are kept in `model.left_published`: as long as they are not trained, checkpoints leave them out.
+    """
+    left: set[str] = set()
     for prefix, module in published_modules(model, recipe).items():
-        part = prefix.split(".")[0]
-        entry = recipe[part]
+        entry = recipe[prefix.split(".")[0]]
         source = type(module).from_pretrained(entry["name"], revision=entry.get("revision"), dtype=torch.float32)
         values = source.state_dict()
-        for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        for name, tensor in [*module.named_parameters(remove_duplicate=False), *module.named_buffers()]:
             # LoRA wraps a layer and moves its own weights under `base_layer`.
             plain = name.replace(".base_layer.", ".")
             if prefix + name not in saved and plain in values:
                 tensor.copy_(values[plain])
+                left.add(prefix + name)
+    model.left_published = left
 
 
 def saved_names(path: str) -> set[str]:
     """Names of the tensors a saved model holds."""
-    import json
-    from pathlib import Path
-
-    from safetensors import safe_open
-
     index = Path(path) / "model.safetensors.index.json"
     if index.is_file():
         return set(json.loads(index.read_text())["weight_map"])

@@ -1,0 +1,33 @@
+"""The metrics by part and name. The first one of a part is what is measured when nobody says which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from superlens.evaluate.metrics.absent import Absent
+from superlens.evaluate.metrics.average_precision import AveragePrecision
+from superlens.evaluate.metrics.base import Facts, Metric
+from superlens.evaluate.metrics.mean_iou import MeanIou
+from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
+from superlens.evaluate.metrics.routing import Routing
+from superlens.evaluate.metrics.text import Accuracy
+from superlens.parts import nearest
+
+METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
+    "boxes": {"ap": AveragePrecision, "p50": PrecisionAtHalf, "absent": Absent, "routing": Routing},
+    "masks": {"ap": AveragePrecision, "miou": MeanIou, "iou": ExpressionIou, "absent": Absent, "routing": Routing},
+    "text": {"accuracy": Accuracy, "routing": Routing},
+}
+
+__all__ = ["METRICS", "Facts", "Metric", "metric_class"]
+
+
+def metric_class(part: str, name: str | None = None) -> type[Metric]:
+    """The metric `name` of `part`, by default the part's first; ValueError names the nearest valid part or metric."""
+    if part not in METRICS:
+        raise ValueError(f"unknown part '{part}' to evaluate: {nearest(part, METRICS)}")
+    if name is None:
+        return next(iter(METRICS[part].values()))
+    if name not in METRICS[part]:
+        raise ValueError(f"unknown metric '{name}' for {part}: {nearest(name, METRICS[part])}")
+    return METRICS[part][name]

@@ -1,0 +1,118 @@
+"""Ask a model every question of a data set and measure its answers."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from superlens.data.sources.base import Example, Source
+from superlens.data.sources.open import open_source
+from superlens.evaluate.metrics import Facts, metric_class
+from superlens.evaluate.metrics.base import plain
+from superlens.message import Message
+
+logger = logging.getLogger(__name__)
+
+# Everything a model is at all sure of: average precision looks at whole rankings.
+KEEP_ABOVE = 0.01
+
+
+def evaluate(
+    model: Any,
+    source: Source | str,
+    part: str,
+    metric: str | None = None,
+    limit: int | None = None,
+    batch_size: int = 8,
+    seed: int = 0,
+    task: str | None = None,
+    min_score: float = 0.3,
+    progress: Any = None,
+) -> dict[str, Any]:
+    """What `metric` (default: the part's first) makes of the generated answers to a source's questions.
+
+    model: anything with `ask(conversations, batch_size=, min_score=, errors="return")`. source: a `Source`, or what
+    `open_source` opens. part: "boxes", "masks" or "text". limit: how many questions. seed: of the wordings (and of the
+    drawn scenes). task: only questions of this task; by default all of the part, or the task that the metric is about
+    where the source offers a choice. min_score: what counts as shown, in 0..1. progress: a `rich.progress.Progress`.
+    Returns a flat dict such as {"AP": 0.41, "AP50": 0.72, "AP75": 0.40}: fractions, None where nothing was there to be
+    measured. A question that the model fails on counts as an empty answer, with a warning in the log.
+    Raises ValueError with one sentence: unknown part, metric or task, nothing to ask, numbers out of range.
+    """
+    chosen = metric_class(part, metric)
+    if batch_size < 1 or (limit is not None and limit < 1):
+        raise ValueError(f"Got the batch size {batch_size} and the limit {limit}; expected at least 1.")
+    if not 0 <= min_score <= 1:
+        raise ValueError(f"Got the least score {min_score}; expected 0 to 1.")
+    source = source if isinstance(source, Source) else open_source(source)
+    examples = _examples(source, part, seed, limit, task, chosen.task)
+    if not len(examples):
+        raise ValueError(f"{source.name} has no questions about {part}, so there is nothing to evaluate.")
+    counted = chosen(facts_of(source), part, min_score)
+    bar = None if progress is None else progress.add_task(f"{part} of {source.name}", total=len(examples))
+    failed = 0
+    for at in range(0, len(examples), batch_size):
+        batch = list(examples[at : at + batch_size])
+        answers = model.ask(
+            [example.question for example in batch], batch_size=batch_size, min_score=KEEP_ABOVE, errors="return"
+        )
+        for example, answer in zip(batch, answers, strict=True):
+            failed += isinstance(answer, Exception)
+            counted.add(example, _message(source, example, answer))
+        if progress is not None:
+            progress.advance(bar, len(batch))
+    if failed:
+        logger.warning("%d of %d questions had no answer and count as empty ones.", failed, len(examples))
+    return counted.result()
+
+
+def facts_of(source: Source) -> Facts:
+    """What a source says about itself: its categories, what is unlabelled where, whether its masks are semantic."""
+    names = getattr(source, "names", None)
+    if names is None:
+        return Facts(semantic=bool(getattr(source, "semantic", False)))
+    unlabelled = {
+        picture.id: frozenset(plain(names[which]) for which in picture.unlabelled)
+        for picture in source.pictures
+        if picture.unlabelled
+    }
+    return Facts(frozenset(plain(name) for name in names), unlabelled, bool(source.semantic))
+
+
+def _examples(
+    source: Source, part: str, seed: int, limit: int | None, task: str | None, usual: str | None
+) -> Sequence[Example]:
+    if "task" in inspect.signature(source.examples).parameters:
+        return source.examples(part, seed=seed, limit=limit, task=task or usual)
+    if task is None:
+        return source.examples(part, seed=seed, limit=limit)
+    every = source.examples(part, seed=seed)
+    chosen = [at for at, example in enumerate(every) if example.task == task]
+    if not chosen:
+        tasks = sorted({example.task for example in every})
+        raise ValueError(f'{source.name} has no questions of the task "{task}"; it has {", ".join(tasks)}.')
+    return _Chosen(every, chosen[:limit])
+
+
+class _Chosen(Sequence):
+    """Some of a list of examples, made when they are asked for."""
+
+    def __init__(self, examples: Sequence[Example], places: Sequence[int]) -> None:
+        self._examples, self._places = examples, places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index):
+        if isinstance(index, slice):
+            return [self._examples[place] for place in self._places[index]]
+        return self._examples[self._places[index]]
+
+
+def _message(source: Source, example: Example, answer: Message | Exception) -> Message:
+    if not isinstance(answer, Exception):
+        return answer
+    logger.warning("%s, picture %s: no answer, %s", source.name, example.picture, answer)
+    return Message("assistant", ())

@@ -1,0 +1,49 @@
+"""Training conversations -> packed batches, for Transformers' Trainer. Row i is a pure function of (seed, i)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch.utils.data import Dataset
+
+from superlens.batch import Batch, collate
+from superlens.data.mixture import Mixture
+from superlens.data.packing import best_fit
+from superlens.processor import Processor, Sample
+
+
+class Encoded(Dataset):
+    """Map-style: sample i is the processed conversation i of the mixture, `start` rows in."""
+
+    def __init__(self, mixture: Mixture, processor: Processor):
+        self.mixture, self.processor = mixture, processor
+
+    def __len__(self) -> int:
+        return len(self.mixture)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.processor.encode(self.mixture[index])
+
+
+@dataclass
+class Collator:
+    """Samples -> {"batch": Batch} in rows of at most row_tokens; longer samples are dropped and counted in the batch.
+
+    apart: one sample a row, for language models that do not keep packed samples apart.
+    """
+
+    row_tokens: int
+    apart: bool = False
+
+    def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
+        kept = [sample for sample in samples if len(sample) <= self.row_tokens]
+        if not kept:
+            shortest = min(len(sample) for sample in samples)
+            raise ValueError(
+                f"every sample of a batch is longer than a row ({shortest} tokens and more, row_tokens is {self.row_tokens}): "
+                "raise row_tokens."
+            )
+        rows = None if self.apart else best_fit([len(sample) for sample in kept], self.row_tokens)
+        batch = collate(kept, rows)
+        batch.dropped = len(samples) - len(kept)
+        return {"batch": batch}
