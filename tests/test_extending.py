@@ -118,7 +118,7 @@ class BothLink(Link):
         super().__init__(format, tokens, width, embedding_width, scale)
         self.project = nn.Linear(2 * width, decoder_width)
 
-    def requests(self, hidden_KnD: Tensor, groups: list[Group]) -> Tensor:
+    def requests(self, hidden_KnD: Tensor, label_KD: Tensor, groups: list[Group]) -> Tensor:
         return self.project(hidden_KnD.flatten(1))[:, None]
 
 

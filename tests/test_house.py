@@ -26,7 +26,7 @@ LAYERS = (
     ("recipes", "data"),
     ("train",),
     ("evaluate",),
-    ("serve", "cli", "commands"),
+    ("serve", "demo", "gallery", "commands", "cli", "__main__"),
 )
 LEVELS = {name: level for level, names in enumerate(LAYERS) for name in names}
 PRINTING = ("cli", "commands")  # modules that may print

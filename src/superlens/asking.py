@@ -99,12 +99,15 @@ def answer_batch(model, questions: list[Conversation], prompts: list[Sample], as
 
 def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch: Batch) -> dict[int, object]:
     """Groups of all samples -> their parts, by id of the group."""
-    hidden, where = [], []
+    hidden, where, total = [], [], 0
     for speaker, group, picture in placed:
-        start = sum(len(states) for states in hidden)
-        states = read_hidden(speaker, group.positions) if group.positions else torch.zeros(1, model.language.width)
+        read = [*group.positions, *group.label_positions]
+        states = read_hidden(speaker, read) if read else torch.zeros(1, model.language.width)
         hidden.append(states.to(model.device))
-        where.append(Placed(group, list(range(start, start + len(states))), picture))
+        spots = list(range(total, total + len(states)))
+        split = len(group.positions)
+        where.append(Placed(group, spots[:split] if read else spots, spots[split:] if read else [], picture))
+        total += len(states)
     if not where:
         return {}
     asked = model.read(torch.cat(hidden), where, scenes, batch)

@@ -27,10 +27,18 @@ def formats_of(recipe: dict[str, Any]) -> dict[str, LinkFormat]:
     return formats
 
 
+PUBLISHED_AS = ("name", "revision")  # where a part's weights come from: recipes/build.py's business, no constructor's
+
+
+def without(entry: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """A recipe entry less some keys."""
+    return {key: value for key, value in entry.items() if key not in keys}
+
+
 def assemble(recipe: dict[str, Any]):
     """-> (eye, projector, language, links, decoders), all from config alone."""
-    eye = construct("eye", recipe["eye"])
-    language = construct("language", {k: v for k, v in recipe["language"].items() if k not in ("tokenizer", "template")})
+    eye = construct("eye", without(recipe["eye"], *PUBLISHED_AS))
+    language = construct("language", without(recipe["language"], "tokenizer", "template", *PUBLISHED_AS))
     projector = construct(
         "projector",
         recipe["projector"],

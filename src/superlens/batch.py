@@ -31,6 +31,7 @@ class Placed:
 
     group: Group
     positions: list[int]
+    label_positions: list[int]
     picture: int
 
 
@@ -90,7 +91,9 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
             for at, link in sample.slots:
                 batch.slots.setdefault(link, []).append(start + at)
             for group in sample.groups:
-                batch.groups.append(Placed(group, [start + at for at in group.positions], first + group.image))
+                positions = [start + at for at in group.positions]
+                label_positions = [start + at for at in group.label_positions]
+                batch.groups.append(Placed(group, positions, label_positions, first + group.image))
             column = end
         position_RT[row, column:] = np.arange(T - column)
     labelled_P = np.flatnonzero(labels_RT != NO_LABEL)

@@ -80,6 +80,7 @@ class Generator:
             if form.slots:
                 self.slot_links[ids[-1]] = name
         self.end_ids = set(processor.end_ids)
+        self.keeps_hidden = any(link.format.decoder for link in model.links.values())
 
     @torch.inference_mode()
     def run(self, prompts: list[Sample]) -> tuple[list[Speaker], Batch, list]:
@@ -202,18 +203,11 @@ class Generator:
         hidden_SWD = self.model.language(embeds_SWD, position_SW.to(device), self.mask_ST, self.cache)
         for row, speaker in enumerate(speakers):
             for column in range(len(speaker.feed)):
-                if len(speaker.feed) > 1 or speaker.feed[0] < 0 or self._may_be_read(speaker):
+                if self.keeps_hidden:
                     speaker.hidden[speaker.position + column] = hidden_SWD[row, column]
             speaker.position += len(speaker.feed)
         last_S = torch.tensor([max(len(speaker.feed) - 1, 0) for speaker in speakers], device=device)
         self.last_SD = hidden_SWD[torch.arange(S, device=device), last_S]
-
-    def _may_be_read(self, speaker: Speaker) -> bool:
-        """Links that read at or before tokens may need any text position; only models with such links keep them."""
-        if not hasattr(self, "_token_readers"):
-            forms = self.processor.formats.values()
-            self._token_readers = any(getattr(f, "read", "at") == "before" or not f.slots for f in forms if f.decoder)
-        return self._token_readers
 
 
 def read_hidden(speaker: Speaker, positions: list[int]) -> Tensor:

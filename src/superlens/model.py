@@ -198,7 +198,9 @@ class Superlens(PreTrainedModel):
     def _ask(self, link, mine: list[Placed], scene: int, hidden_LD: Tensor, scene_of: dict) -> Asked:
         positions_Kn = torch.tensor([p.positions for p in mine], device=hidden_LD.device)
         groups = [p.group for p in mine]
-        vectors_KnC = link.requests(hidden_LD[positions_Kn], groups)
+        words = [hidden_LD[p.label_positions] if p.label_positions else hidden_LD[:1] * 0 for p in mine]
+        label_KD = torch.stack([states.mean(0) for states in words])
+        vectors_KnC = link.requests(hidden_LD[positions_Kn], label_KD, groups)
         picture_K = torch.tensor([scene_of[p.picture][1] for p in mine], device=hidden_LD.device)
         targets = [group.target for group in groups if group.target is not None]
         requests = Requests(vectors_KnC, picture_K, [g.label for g in groups], [g.image for g in groups], targets)

@@ -200,6 +200,7 @@ class Writer:
             raise ValueError(f"'{part.label}' speaks of picture {part.image}, which has not been shown before it.")
         canvas = self.out.canvases[part.image]
         routed: list[int] = []
+        label_positions: list[int] = []
         absent = False
         for piece in form.write(part, canvas):
             at = self._write(piece, form, learn)
@@ -207,12 +208,15 @@ class Writer:
                 role = self.processor.roles[piece.name]
                 routed += at if role in ("route", "emitted") else []
                 absent |= role == "absent"
-            routed += at if isinstance(piece, Slots) else []
+            elif isinstance(piece, Slots):
+                routed += at
+            elif not routed:
+                label_positions += at
         if form.decoder is not None and not absent:
             target = on_canvas(part, canvas, self.processor.canvas) if learn else None
             words = self.processor.words(part.label)
             positions = form.read_positions(routed)
-            self.out.groups.append(Group(form.name, part.label, positions, part.image, words, target))
+            self.out.groups.append(Group(form.name, part.label, positions, part.image, words, label_positions, target))
 
     def _write(self, piece: Piece, form: LinkFormat, learn: bool) -> list[int]:
         if isinstance(piece, Words):

@@ -35,7 +35,9 @@ class AnswerReader:
         self.groups: list[Group] = []
         self.notes: list[str] = []
         self.words: list[int] = []
+        self.word_places: list[int] = []
         self.label: str | None = None
+        self.label_places: list[int] = []
         self.codec: list[int] | None = None  # indices of the tokens inside begin ... end
 
     def read(self, written: Written) -> tuple[list, list[Group], list[str]]:
@@ -60,13 +62,14 @@ class AnswerReader:
             self.codec.append(index)
         else:
             self.words.append(written.ids[index])
+            self.word_places.append(written.places[index])
 
     def _text(self, ids: list[int]) -> str:
         return self.processor.tokenizer.decode(ids, skip_special_tokens=True)
 
     def _flush(self) -> None:
         text = self._text(self.words)
-        self.words = []
+        self.words, self.word_places = [], []
         if text:
             self.content.append(Text(text))
 
@@ -81,7 +84,8 @@ class AnswerReader:
             self._flush()
         elif role in ("close", "tool"):
             self.label = self._text(self.words).strip()
-            self.words = []
+            self.label_places = self.word_places
+            self.words, self.word_places = [], []
             if role == "tool":
                 self._group(form, [written.places[index]])
         elif role == "absent":
@@ -130,7 +134,7 @@ class AnswerReader:
             self.notes.append(f"'{label}' was asked for without a picture")
             return
         words = self.processor.words(label)
-        group = Group(form.name, label, form.read_positions(places), self.image, words)
+        group = Group(form.name, label, form.read_positions(places), self.image, words, self.label_places)
         self.groups.append(group)
         self.content.append(group)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any
 
+from superlens.data.sources.annotated import AnnotatedSource
 from superlens.data.sources.base import Example, Source
 from superlens.data.sources.open import open_source
 from superlens.evaluate.metrics import Facts, metric_class
@@ -21,7 +23,7 @@ KEEP_ABOVE = 0.01
 
 def evaluate(
     model: Any,
-    source: Source | str,
+    source: Source | str | os.PathLike,
     part: str,
     metric: str | None = None,
     limit: int | None = None,
@@ -46,7 +48,7 @@ def evaluate(
         raise ValueError(f"Got the batch size {batch_size} and the limit {limit}; expected at least 1.")
     if not 0 <= min_score <= 1:
         raise ValueError(f"Got the least score {min_score}; expected 0 to 1.")
-    source = source if isinstance(source, Source) else open_source(source)
+    source = open_source(source) if isinstance(source, (str, os.PathLike)) else source
     examples = _examples(source, part, seed, limit, task, chosen.task)
     if not len(examples):
         raise ValueError(f"{source.name} has no questions about {part}, so there is nothing to evaluate.")
@@ -70,15 +72,15 @@ def evaluate(
 
 def facts_of(source: Source) -> Facts:
     """What a source says about itself: its categories, what is unlabelled where, whether its masks are semantic."""
-    names = getattr(source, "names", None)
-    if names is None:
-        return Facts(semantic=bool(getattr(source, "semantic", False)))
+    semantic = bool(getattr(source, "semantic", False))
+    if not isinstance(source, AnnotatedSource):
+        return Facts(semantic=semantic)
     unlabelled = {
-        picture.id: frozenset(plain(names[which]) for which in picture.unlabelled)
+        picture.id: frozenset(plain(source.names[which]) for which in picture.unlabelled)
         for picture in source.pictures
         if picture.unlabelled
     }
-    return Facts(frozenset(plain(name) for name in names), unlabelled, bool(source.semantic))
+    return Facts(frozenset(plain(name) for name in source.names), unlabelled, semantic)
 
 
 def _examples(

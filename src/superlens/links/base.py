@@ -46,8 +46,8 @@ Piece = Words | Token | Slots
 class Group:
     """One part as it stands in a sequence: which link, which label, and the positions whose hidden states it is read from.
 
-    positions: indices into the sample's sequence. image: which picture of the conversation. words: ids of the label's words.
-    target: the part to be learned, in canvas pixels (training only).
+    positions: indices into the sample's sequence. image: which picture of the conversation. words: ids of the label's words, standing
+    at label_positions. target: the part to be learned, in canvas pixels (training only).
     """
 
     link: str
@@ -55,6 +55,7 @@ class Group:
     positions: list[int]
     image: int = 0
     words: list[int] = field(default_factory=list)
+    label_positions: list[int] = field(default_factory=list)
     target: Part | None = None
 
 
@@ -127,8 +128,11 @@ class Link(nn.Module):
         """[n, D] what is fed into the slots, or None."""
         return None
 
-    def requests(self, hidden_KnD: Tensor, groups: list[Group]) -> Tensor | None:
-        """What the decoder gets: [K, n, C]; None for links whose answer is in the text."""
+    def requests(self, hidden_KnD: Tensor, label_KD: Tensor, groups: list[Group]) -> Tensor | None:
+        """What the decoder gets: [K, n, C]; None for links whose answer is in the text.
+
+        hidden_KnD: states at the read positions. label_KD: mean state over the label's words (zeros for an empty label).
+        """
         return None
 
     def dummy(self, hidden_D: Tensor) -> Tensor:
@@ -137,6 +141,6 @@ class Link(nn.Module):
         rows = self.token_rows.sum() + self.head_rows.sum()
         queries = self.queries()
         vectors = getattr(self.format, "vectors", 1)
-        read = self.requests(hidden_D.detach().expand(1, vectors, -1), [group])
+        read = self.requests(hidden_D.detach().expand(1, vectors, -1), hidden_D.detach()[None], [group])
         total = rows + (0.0 if queries is None else queries.sum()) + (0.0 if read is None else read.float().sum())
         return total.float() * 0.0

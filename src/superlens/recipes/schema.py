@@ -121,7 +121,7 @@ class Stage(Strict):
 
     train: globs over parameter names; everything else is frozen. steps: optimiser steps. lr: one learning rate, or
     {glob: lr, default: lr}, the first glob that fits deciding. batch: samples in a step. row_tokens: length of a packed
-    row. warmup: a share of the steps when below 1, else steps. weight_decay: of matrices. tasks: {task: weight} in
+    row. warmup: share of the steps in which the rate rises. weight_decay: of matrices. tasks: {task: weight} in
     place of the recipe's, or {source: {task: weight}} (a source is named as in --data, or by its file's stem).
     data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
     accumulate: batches in an optimiser step. workers: processes that prepare batches. save_every: steps between
@@ -134,7 +134,7 @@ class Stage(Strict):
     lr: float | dict[str, float] = 1e-4
     batch: int = Field(16, ge=1)
     row_tokens: int = Field(1024, ge=1)
-    warmup: float = Field(0.05, ge=0)
+    warmup: float = Field(0.05, ge=0, lt=1)
     weight_decay: float = Field(0.05, ge=0)
     accumulate: int = Field(1, ge=1)
     workers: int = Field(0, ge=0)
@@ -325,6 +325,8 @@ READINGS = {
     "tuple_type": "expected a list, got {got}",
     "dict_type": "expected keys and values, got {got}",
     "greater_than_equal": "expected {limit} or more, got {got}",
+    "greater_than": "expected more than {limit}, got {got}",
+    "less_than": "expected less than {limit}, got {got}",
     "too_short": "expected at least one, got {got}",
 }
 
@@ -340,7 +342,7 @@ def _sentence(error: ValidationError) -> str:
         words = str(first["ctx"]["error"])
     else:
         got = f"{first['input']!r:.60}"
-        limit = first.get("ctx", {}).get("ge", 0)
+        limit = next((value for key, value in first.get("ctx", {}).items() if key in ("ge", "gt", "lt")), None)
         words = READINGS.get(first["type"], first["msg"] + ", got {got}").format(got=got, limit=limit)
     words = words[0].lower() + words[1:] if words[:2].istitle() else words
     words = words if words.endswith((".", "?")) else f"{words}."

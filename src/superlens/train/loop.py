@@ -86,7 +86,7 @@ class LinkTrainer(Trainer):
                     groups.setdefault((rate_of(name, self.rates), decay), []).append(parameter)
             options = [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
             betas = (self.args.adam_beta1, self.args.adam_beta2)
-            self.optimizer = torch.optim.AdamW(options, lr=self.args.learning_rate, betas=betas, eps=self.args.adam_epsilon)
+            self.optimizer = torch.optim.AdamW(options, lr=self.args.learning_rate, betas=betas, eps=self.args.adam_epsilon, fused=True)
         return self.optimizer
 
 

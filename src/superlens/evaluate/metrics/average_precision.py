@@ -74,9 +74,12 @@ class AveragePrecision(Metric):
                 found.append({**about, **self._written(shape)})
         if all(item["iscrowd"] for item in wanted):
             return {"AP": None, "AP50": None, "AP75": None}
+        sizes = {item["image_id"]: item["segmentation"]["size"] for item in (*wanted, *found) if "segmentation" in item}
         data = {
             "info": {},
-            "images": [{"id": image} for image in range(1, len(places) + 1)],
+            # Nobody looks at the size of a picture with boxes alone, but it has to be there.
+            "images": [dict(zip(("id", "height", "width"), (image, *sizes.get(image, (0, 0)))))
+                       for image in range(1, len(places) + 1)],
             "categories": [{"id": number, "name": label} for label, number in numbers.items()],
             "annotations": wanted,
         }

@@ -9,17 +9,15 @@ from superlens.data.sources.base import Example
 from superlens.evaluate.metrics.base import Metric, ratio
 from superlens.message import Message
 
+QUOTES = "\"'“”‘’"
 ARTICLES = frozenset(("a", "an", "the"))
-_ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+         "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 NUMBERS = {
     **{word: str(number) for number, word in enumerate(_ONES)},
     **{word: str(10 * number) for number, word in enumerate(_TENS, 2)},
-    **{f"{ten}-{one}": str(10 * tens + ones)
-       for tens, ten in enumerate(_TENS, 2) for ones, one in enumerate(_ONES[:10]) if ones},
+    **{f"{_TENS[ten]}-{_ONES[one]}": str(10 * (ten + 2) + one) for ten in range(8) for one in range(1, 10)},
 }
 
 
@@ -39,6 +37,10 @@ class Accuracy(Metric):
 
 
 def normalised(words: str) -> str:
-    """Small letters, no full stop at the end, no article, numbers in digits: "The three red stars." -> "3 red stars"."""
-    words = unicodedata.normalize("NFKC", words).lower().strip().strip("\"'“”‘’").rstrip(" .!?,;:")
-    return " ".join(NUMBERS.get(word, word) for word in words.split() if word not in ARTICLES)
+    """Small letters, no full stop at the end, no article, numbers in digits: "The three red stars." -> "3 red stars".
+
+    An answer that is nothing but an article ("A." of a multiple choice) keeps it.
+    """
+    words = unicodedata.normalize("NFKC", words).lower().lstrip(QUOTES + " ").rstrip(QUOTES + " .!?,;:")
+    said = words.split()
+    return " ".join(NUMBERS.get(word, word) for word in said if word not in ARTICLES) or " ".join(said)

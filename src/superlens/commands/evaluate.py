@@ -1,0 +1,74 @@
+"""`superlens evaluate`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from superlens.commands.common import (
+    BatchSize,
+    Device,
+    Dtype,
+    MinScore,
+    Model,
+    Seed,
+    as_json,
+    checked_device,
+    checked_dtype,
+    load_model,
+    open_checked,
+    progress_bars,
+    result,
+    table,
+)
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[str, typer.Option(help="COCO JSON, VOC, LLaVA JSON, our JSONL, or world.", show_default=False)],
+    part: Annotated[str, typer.Option(help="What is measured: boxes, masks or text.", show_default=False)],
+    metric: Annotated[
+        str | None,
+        typer.Option(help="boxes: ap, p50, absent. masks: ap, miou, iou. text: accuracy. All: routing."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask only this many questions.")] = None,
+    batch_size: BatchSize = 8,
+    as_json_line: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    device: Device = None,
+    dtype: Dtype = None,
+    seed: Seed = 0,
+    min_score: MinScore = 0.3,
+) -> None:
+    """Measure MODEL's generated answers against a data set. Figures are fractions, 0 to 1."""
+    device, dtype = checked_device(device), checked_dtype(dtype)
+    from superlens.evaluate.metrics import metric_class
+
+    metric_class(part, metric)
+    source = open_checked(data)
+    if not len(source.examples(part, seed=seed, limit=1)):
+        raise ValueError(f"--data: '{data}' has nothing to ask about {part}.")
+    loaded = load_model(model, device, dtype)
+    from superlens.evaluate import runner
+
+    options = {"metric": metric, "limit": limit, "batch_size": batch_size, "seed": seed, "min_score": min_score}
+    with progress_bars() as bars:
+        figures = runner.evaluate(loaded, source, part, progress=bars, **options)
+    if as_json_line:
+        result(as_json(figures))
+    else:
+        _show(figures)
+
+
+def _show(figures: dict[str, Any]) -> None:
+    rows = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            rows += [(f"{name}: {key}", _figure(inner)) for key, inner in value.items()]
+        else:
+            rows.append((name, _figure(value)))
+    table(("metric", "value"), rows)
+
+
+def _figure(value: Any) -> str:
+    return "none" if value is None else f"{value:.4f}" if isinstance(value, float) else str(value)

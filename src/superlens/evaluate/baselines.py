@@ -1,0 +1,231 @@
+"""What to hold results against, so that nobody mistakes an easy figure for a good one.
+
+Each baseline is asked like a model: `ask(questions, ...)` gives a message, or a list of them.
+    Blind            a model that is shown mid-grey instead of every picture
+    PriorText        says what is most often right for a question of this form, and never looks
+    ColourThreshold  finds blobs of a colour in the drawn world; it knows eight colours and nothing of shape
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from superlens.data.sources.annotated import listed
+from superlens.data.sources.base import Source
+from superlens.data.templates import HELD_OUT, TRAINING
+from superlens.data.world.kinds import ANY, plural
+from superlens.data.world.relations import OPPOSITE
+from superlens.data.world.scene import SIZES
+from superlens.data.world.shapes import SHAPES
+from superlens.data.world.textures import COLOUR_RANGES, COLOURS
+from superlens.message import Boxes, Conversation, Image, Message, Text
+
+GREY = 128
+IN_WORDS = ("caption", "describe", "count", "colour", "exists", "relation")
+# Lighting, texture and blur move a colour beyond the range it was drawn from.
+HUE_SLACK = 7.0
+SATURATION_SLACK = 0.15
+VALUE_SLACK = 0.2
+MIN_PIXELS = 12
+_SLOT = re.compile(r"\\\{\w+\\\}")
+
+
+class Blind:
+    """A model that sees grey: each picture is replaced by one of the same size, all channels 128."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def ask(self, question: Any, image: Any = None, **options: Any) -> Any:
+        """As the model's `ask`. A picture that can not be read is passed on, for the model to refuse."""
+        shown, single = conversations(question, image)
+        greyed = [_without_sight(conversation) for conversation in shown]
+        return self.model.ask(greyed[0] if single else greyed, **options)
+
+
+class PriorText:
+    """The most frequent answer to each form of question, learnt from (question, answer) pairs in words.
+
+    The form is the task of `IN_WORDS` whose wording (of training or held out) the question follows, else its first two
+    words.
+    Raises ValueError when there are no pairs.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        counted: dict[str, Counter[str]] = defaultdict(Counter)
+        every: Counter[str] = Counter()
+        for question, answer in pairs:
+            counted[form_of(question)][answer] += 1
+            every[answer] += 1
+        if not every:
+            raise ValueError("Got no question that is answered in words; expected at least one to learn from.")
+        self.answers = {form: answers.most_common(1)[0][0] for form, answers in counted.items()}
+        self.otherwise = every.most_common(1)[0][0]
+
+    @classmethod
+    def fit(cls, source: Source, count: int = 1000, seed: int = 0) -> PriorText:
+        """Learn from the turns in words of `count` training conversations of a source (of all, if there are fewer)."""
+        rng = np.random.default_rng(seed)
+        if count < len(source):
+            chosen = rng.choice(len(source), count, replace=False)
+        else:
+            chosen = np.arange(len(source))
+        return cls(pair for index in chosen for pair in _turns(source.conversation(int(index), rng)))
+
+    def ask(self, question: Any, image: Any = None, **options: Any) -> Any:
+        """The best constant answer to each question. Options of a model's `ask` are accepted and mean nothing."""
+        return _each(question, image, self._answer, **options)
+
+    def _answer(self, conversation: Conversation) -> Message:
+        words = conversation.messages[-1].text
+        return Message("assistant", (Text(self.answers.get(form_of(words), self.otherwise)),))
+
+
+class ColourThreshold:
+    """Boxes around connected pixels of a named colour, for questions about the drawn world.
+
+    It reads the names of things out of the question ("small red circles"), looks at the colour alone (all eight
+    colours where none is named) and answers every blob of at least `min_pixels` pixels; larger blobs score higher.
+    """
+
+    def __init__(self, min_pixels: int = MIN_PIXELS) -> None:
+        self.min_pixels = min_pixels
+
+    def ask(self, question: Any, image: Any = None, min_score: float = 0.3, **options: Any) -> Any:
+        """Boxes in pixels of the picture, xyxy; names that are not of the drawn world get no part."""
+        return _each(question, image, functools.partial(self._answer, min_score), **options)
+
+    def _answer(self, min_score: float, conversation: Conversation) -> Message:
+        names = dict.fromkeys(match.group() for match in _names().finditer(conversation.messages[-1].text))
+        if not names or not conversation.images:
+            return Message("assistant", (Text("Nothing."),))
+        pixels = conversation.images[-1].pixels
+        parts = []
+        for name in names:
+            colours = [colour for colour in COLOURS if colour in name.lower().split()] or COLOURS
+            found = [self._blobs(pixels, colour) for colour in colours]
+            boxes_N4, scores_N = (np.concatenate(values) for values in zip(*found))
+            part = Boxes(name, boxes_N4, scores=scores_N, image=len(conversation.images) - 1)
+            parts.append(part.above(min_score))
+        return Message("assistant", listed(parts))
+
+    def _blobs(self, pixels_HW3: np.ndarray, colour: str) -> tuple[np.ndarray, np.ndarray]:
+        """Boxes (N, 4) float32 and scores (N,) of the connected pixels of a colour."""
+        from scipy import ndimage
+
+        near_HW = ndimage.median_filter(colour_mask(pixels_HW3, colour).view(np.uint8), 3)
+        labels_HW, _ = ndimage.label(near_HW, np.ones((3, 3)))
+        sizes = np.bincount(labels_HW.ravel())
+        boxes, scores = [np.zeros((0, 4), np.float32)], []
+        for number, place in enumerate(ndimage.find_objects(labels_HW), 1):
+            if sizes[number] >= self.min_pixels:
+                rows, columns = place
+                boxes.append(np.array([[columns.start, rows.start, columns.stop, rows.stop]], np.float32))
+                scores.append(sizes[number] / (sizes[number] + self.min_pixels))
+        return np.concatenate(boxes), np.array(scores, np.float32)
+
+
+def colour_mask(pixels_HW3: np.ndarray, colour: str) -> np.ndarray:
+    """(H, W) bool: which pixels of a picture (uint8 RGB) a colour of the drawn world may be, with some slack."""
+    hues, saturations, values = COLOUR_RANGES[colour]
+    rgb_HW3 = pixels_HW3.astype(np.float32) / 255
+    value_HW, least_HW = rgb_HW3.max(2), rgb_HW3.min(2)
+    spread_HW = value_HW - least_HW
+    saturation_HW = spread_HW / np.maximum(value_HW, 1e-6)
+    if colour == "black":
+        return value_HW <= values[1] + VALUE_SLACK / 4
+    near_HW = (value_HW >= values[0] - VALUE_SLACK) & (value_HW <= values[1] + VALUE_SLACK)
+    near_HW &= saturation_HW >= saturations[0] - SATURATION_SLACK
+    if colour == "white":
+        return near_HW & (saturation_HW <= saturations[1] + SATURATION_SLACK / 2)
+    away_HW = (_hue(rgb_HW3, value_HW, spread_HW) - (hues[0] + hues[1]) / 2 + 180) % 360 - 180
+    return near_HW & (np.abs(away_HW) <= (hues[1] - hues[0]) / 2 + HUE_SLACK)
+
+
+def _hue(rgb_HW3: np.ndarray, value_HW: np.ndarray, spread_HW: np.ndarray) -> np.ndarray:
+    """(H, W) degrees, 0..360."""
+    red, green, blue = np.moveaxis(rgb_HW3, 2, 0)
+    spread = np.maximum(spread_HW, 1e-6)
+    sixths = np.where(value_HW == red, (green - blue) / spread,
+                      np.where(value_HW == green, 2 + (blue - red) / spread, 4 + (red - green) / spread))
+    return sixths * 60 % 360
+
+
+def form_of(question: str) -> str:
+    """The task in words that a question is worded for, or its first two words in small letters."""
+    words = " ".join(question.split()).rstrip(" .?!")
+    fitting = [(literal, task) for literal, task, pattern in _forms() if pattern.fullmatch(words)]
+    return max(fitting)[1] if fitting else " ".join(words.lower().split()[:2])
+
+
+def conversations(question: Any, image: Any = None) -> tuple[list[Conversation], bool]:
+    """What `ask` may be given, as conversations, and whether it was a single question."""
+    if isinstance(question, str):
+        images = [] if image is None else list(image) if isinstance(image, (list, tuple)) else [image]
+        shown = [one if isinstance(one, Image) else Image(one) for one in images]
+        return [Conversation((Message("user", (*shown, Text(question))),))], True
+    return ([question], True) if isinstance(question, Conversation) else (list(question), False)
+
+
+def _each(question: Any, image: Any, answer: Callable[[Conversation], Message], errors: str = "raise", **_: Any) -> Any:
+    """`answer` of each conversation; with errors="return" a ValueError takes the place of the answer."""
+    asked, single = conversations(question, image)
+    answers: list[Any] = []
+    for conversation in asked:
+        try:
+            answers.append(answer(conversation).about(conversation))
+        except ValueError as error:
+            if errors != "return" or single:
+                raise
+            answers.append(error)
+    return answers[0] if single else answers
+
+
+def _without_sight(conversation: Conversation) -> Conversation:
+    try:
+        messages = tuple(
+            replace(message, content=tuple(_grey(part) if isinstance(part, Image) else part
+                                           for part in message.content))
+            for message in conversation.messages
+        )
+    except ValueError:
+        return conversation
+    return replace(conversation, messages=messages)
+
+
+def _grey(image: Image) -> Image:
+    width, height = image.size
+    return Image(np.full((height, width, 3), GREY, np.uint8))
+
+
+def _turns(conversation: Conversation) -> Iterable[tuple[str, str]]:
+    for before, after in zip(conversation.messages, conversation.messages[1:]):
+        if before.role == "user" and after.role == "assistant" and not after.outputs:
+            yield before.text, after.text
+
+
+@functools.lru_cache(maxsize=1)
+def _forms() -> tuple[tuple[int, str, re.Pattern], ...]:
+    """(number of letters that are fixed, task, pattern) of every wording."""
+    forms = []
+    for task, wording in ((name, words) for name in IN_WORDS for words in TRAINING[name] + HELD_OUT[name]):
+        fixed = re.escape(wording.rstrip(" .?!"))
+        # "Is {first} {relation} {second}" would fit every question that starts with "Is".
+        pattern = _SLOT.sub(".+", fixed.replace(r"\{relation\}", f"(?:{'|'.join(OPPOSITE)})"))
+        forms.append((len(_SLOT.sub("", fixed)), task, re.compile(pattern, re.IGNORECASE)))
+    return tuple(forms)
+
+
+@functools.lru_cache(maxsize=1)
+def _names() -> re.Pattern:
+    """Names of things of the drawn world: "small red circles", "stars", "blue things"."""
+    nouns = [form for noun in (*SHAPES, *ANY) for form in (plural(noun), noun)]
+    size, colour, noun = ("|".join(words) for words in (SIZES, COLOURS, nouns))
+    return re.compile(rf"\b(?:(?:{size}) )?(?:(?:{colour}) )?(?:{noun})\b", re.IGNORECASE)
