@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -24,7 +24,7 @@ class Asking:
 
     batch_size: int = 8
     min_score: float = 0.3
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     answer_with: str | None = None
     on_text: Callable[[int, str], None] | None = None
     errors: str = "raise"

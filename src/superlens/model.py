@@ -23,6 +23,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from superlens.batch import Batch, Placed
 from superlens.decoders.base import Losses, Requests
+from superlens.vision.canvas import Canvas
 from superlens.vision.eye import Scene
 
 
@@ -270,32 +271,28 @@ class Superlens(PreTrainedModel):
         zero = hidden_D.sum() * 0.0
         scenes = outputs.scenes
         if not scenes:
-            from superlens.batch import Pictures
-            from superlens.vision.canvas import Canvas
-
-            side = 32 if not getattr(self.eye, "fixed_size", None) else self.eye.fixed_size
-            pixels = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=hidden_D.device)
-            blank = Pictures(pixels, [Canvas((side, side), (side, side), (side, side))], [0])
-            scenes = [self.eye(blank.pixels_BHWC, blank.canvases)]
+            side = self.processor.canvas.longest if self.processor and self.processor.canvas.square else 32
+            blank = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=hidden_D.device)
+            scenes = [self.eye(blank, [Canvas((side, side), (side, side), (side, side))])]
             zero = zero + self.projector(scenes[0].tokens, scenes[0].size).float().sum() * 0.0
         used = {one.decoder for one in outputs.asked}
         for name, decoder in self.decoders.items():
             if name not in used:
                 zero = zero + decoder.dummy(scenes[0])
-        for name, link in self.links.items():
+        for link in self.links.values():
             zero = zero + link.dummy(hidden_D)
         return zero
 
 
 def merge_asked(asked: list[Asked]) -> list[Asked]:
     """Requests of several links to the same decoder about the same scene become one."""
-    merged: dict[tuple[str, int], Asked] = {}
+    merged: dict[tuple, Asked] = {}
     for one in asked:
-        known = merged.get((one.decoder, one.scene))
-        if known is None or known.requests.vectors_KnC.shape[1:] != one.requests.vectors_KnC.shape[1:]:
-            merged[(one.decoder, one.scene) if known is None else (one.decoder, one.scene, len(merged))] = one
+        key = (one.decoder, one.scene, one.requests.vectors_KnC.shape[1])
+        if key not in merged:
+            merged[key] = one
             continue
-        a, b = known.requests, one.requests
+        known, a, b = merged[key], merged[key].requests, one.requests
         vectors = torch.cat([a.vectors_KnC, b.vectors_KnC.to(a.vectors_KnC.dtype)])
         pictures = torch.cat([a.picture_K, b.picture_K])
         known.requests = Requests(vectors, pictures, a.labels + b.labels, a.images + b.images, a.targets + b.targets)

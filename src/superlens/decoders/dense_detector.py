@@ -1,8 +1,8 @@
 """A dense, anchor-free detector with an open vocabulary, light enough to train from scratch on a CPU.
 
 Every cell of every pyramid level proposes one box; how well it fits a phrase is the dot product of the cell with the phrase's query
-vector. Assignment as in FCOS (Tian et al., arXiv 1904.01355), class targets are the boxes' IoU (varifocal loss, Zhang et
-al., arXiv 2008.13367: empty cells weigh by the square of their score), boxes learn by generalised IoU (Rezatofighi et al., arXiv 1902.09630).
+vector. Assignment as in FCOS (Tian et al., arXiv 1904.01355). Class targets are the boxes' IoU, and empty cells weigh by the square of
+their score (varifocal loss, Zhang et al., arXiv 2008.13367). Boxes learn by generalised IoU (Rezatofighi et al., arXiv 1902.09630).
 
 Shapes: B pictures, C channels, L cells of all levels together, K requests, N boxes of a target, P positive (request, cell) pairs.
 Boxes are xyxy in canvas pixels.

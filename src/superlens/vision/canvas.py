@@ -7,6 +7,7 @@ neighbour's size changes convolutional features, and so answers.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -60,7 +61,7 @@ class CanvasRule:
         scaled = tuple(max(1, min(target, round(length * target / side))) for length in (height, width))
         if self.square:
             return Canvas((height, width), scaled, (self.longest, self.longest))
-        padded = tuple(-(-length // self.multiple) * self.multiple for length in scaled)
+        padded = tuple(ceil(length / self.multiple) * self.multiple for length in scaled)
         return Canvas((height, width), scaled, padded)
 
     def place(self, pixels_HWC: np.ndarray) -> tuple[np.ndarray, Canvas]:
@@ -106,7 +107,7 @@ class TokenGrid:
         map_size = [max(1, side // self.stride) for side in canvas_size]
         pool = 1
         while True:
-            rows, columns = (-(-(-(-side // pool)) // self.merge) for side in map_size)
+            rows, columns = (ceil(ceil(side / pool) / self.merge) for side in map_size)
             if rows * columns <= self.max_tokens or rows * columns == 1:
                 return pool, (rows, columns)
             pool += 1
