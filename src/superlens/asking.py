@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from superlens.batch import Batch, Placed
-from superlens.generation import Generator, Sampling, Speaker, read_hidden
+from superlens.generation import Generator, Sampling, Speaker
 from superlens.links.base import Group
 from superlens.message import Conversation, Image, Message, Text
 from superlens.processor import Sample
@@ -101,16 +101,14 @@ def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch
     """Groups of all samples -> their parts, by id of the group."""
     hidden, where, total = [], [], 0
     for speaker, group, picture in placed:
-        read = [*group.positions, *group.label_positions]
-        states = read_hidden(speaker, read) if read else torch.zeros(1, model.language.width)
-        hidden.append(states.to(model.device))
-        spots = list(range(total, total + len(states)))
-        split = len(group.positions)
-        where.append(Placed(group, spots[:split] if read else spots, spots[split:] if read else [], picture))
-        total += len(states)
+        hidden += [speaker.hidden[position] for position in group.positions]
+        where.append(Placed(group, list(range(total, len(hidden))), picture))
+        total = len(hidden)
     if not where:
         return {}
-    asked = model.read(torch.cat(hidden), where, scenes, batch)
+    # A link that reads words alone leaves no states behind; one row keeps the shapes.
+    hidden = torch.stack(hidden) if hidden else torch.zeros(1, model.language.width, device=model.device)
+    asked = model.read(hidden, where, scenes, batch)
     model.decode(asked, scenes)
     parts = {}
     for one in asked:

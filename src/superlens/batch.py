@@ -5,7 +5,7 @@ Legend: R rows, T tokens a row, P positions, B pictures of one canvas size. Flat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import torch
@@ -31,7 +31,6 @@ class Placed:
 
     group: Group
     positions: list[int]
-    label_positions: list[int]
     picture: int
 
 
@@ -92,8 +91,7 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
                 batch.slots.setdefault(link, []).append(start + at)
             for group in sample.groups:
                 positions = [start + at for at in group.positions]
-                label_positions = [start + at for at in group.label_positions]
-                batch.groups.append(Placed(group, positions, label_positions, first + group.image))
+                batch.groups.append(Placed(group, positions, first + group.image))
             column = end
         position_RT[row, column:] = np.arange(T - column)
     labelled_P = np.flatnonzero(labels_RT != NO_LABEL)
@@ -113,3 +111,11 @@ def group_pictures(shown: list[tuple[np.ndarray, Canvas]]) -> list[Pictures]:
         Pictures(torch.from_numpy(np.stack([shown[n][0] for n in numbers])), [shown[n][1] for n in numbers], numbers)
         for numbers in sizes.values()
     ]
+
+
+def with_blanks(batch: Batch, canvases: int, blank: Canvas) -> Batch:
+    """The batch with blank pictures, each a group of its own, until there are `canvases` groups; no sample looks at them."""
+    shown = sum(len(pictures.numbers) for pictures in batch.pictures)
+    missing = range(shown, shown + canvases - len(batch.pictures))
+    pixels_1HWC = torch.zeros(1, *blank.size, 3, dtype=torch.uint8, device=batch.ids_RT.device)
+    return replace(batch, pictures=batch.pictures + [Pictures(pixels_1HWC, [blank], [number]) for number in missing])

@@ -1,7 +1,8 @@
 """Batched generation with routing: one loop, one cache, a small state per sample.
 
 When a sample emits a routing token, that token and the link's n queries go in ONE forward, while the other samples advance by one
-token; the columns they do not use are holes in the attention mask, and every sample keeps its own position ids.
+token; the columns they do not use are holes in the attention mask, and every sample keeps its own position ids. Language models that
+count the holes (windows narrower than the text, recurrent states) answer their samples one by one.
 
 Legend: S samples, W columns fed in one step, T columns so far, D width of the language model.
 """
@@ -39,13 +40,15 @@ class Sampling:
 class Speaker:
     """State of one sample: what it wrote, its next position id, what it must feed next."""
 
+    index: int
     prompt: Sample
     written: Written = field(default_factory=Written)
     hidden: dict[int, Tensor] = field(default_factory=dict)  # position in the sequence -> hidden state (read-out candidates)
     position: int = 0
     forced: list[int] = field(default_factory=list)  # ids that must come next (emitted tokens after a routing token)
-    feed: list[int] = field(default_factory=list)  # ids of the next step; -1 - k stands for query k of `link`
-    link: str | None = None
+    feed: int = 0  # the id of the next step
+    link: str | None = None  # the link whose queries follow it in that step
+    last: bool = False  # the next step is fed only for its hidden states: the answer is as long as it may be
     done: bool = False
 
 
@@ -54,7 +57,7 @@ class Generator:
 
     on_token(sample index, id) is called for every token as it comes (streaming). force: name of a link that the answer must use: it
     begins with a phrase, and every phrase is followed by that link's own token. indices: each sample's number among all questions, so
-    that its random draws do not depend on the batch it is in.
+    that its random draws do not depend on the batch it is in. steps: forwards of the language model so far.
     """
 
     def __init__(
@@ -71,16 +74,20 @@ class Generator:
         self.opening, self.after_label = self._forced(force)
         self.slot_links: dict[int, str] = {}
         self.emitting: dict[int, list[int]] = {}
+        self.read_at: set[int] = set()
         for name, form in processor.formats.items():
             route = next((token for token, role in form.roles().items() if role == "route"), None)
             if route is None:
                 continue
             ids = [processor.token_ids[token] for token in (route, *form.emitted)]
             self.emitting[ids[0]] = ids[1:]
+            self.read_at.add(ids[-1])
             if form.slots:
                 self.slot_links[ids[-1]] = name
         self.end_ids = set(processor.end_ids)
         self.keeps_hidden = any(link.format.decoder for link in model.links.values())
+        self.keeps_chances = any(hasattr(form, "parse") for form in processor.formats.values())
+        self.steps = 0
 
     @torch.inference_mode()
     def run(self, prompts: list[Sample]) -> tuple[list[Speaker], Batch, list]:
@@ -88,15 +95,27 @@ class Generator:
         batch = collate(prompts).to(self.model.device)
         scenes, visual = self.model.encode(batch)
         embeds_STD = self.model.embed(batch, visual)
-        speakers = [Speaker(prompt, position=len(prompt)) for prompt in prompts]
-        self._prefill(speakers, embeds_STD)
-        generators = [self._generator(index) for index in range(len(speakers))]
-        while not all(speaker.done for speaker in speakers):
-            self._choose(speakers, generators)
-            if all(speaker.done for speaker in speakers):
-                break
-            self._advance(speakers)
+        speakers = [Speaker(i, prompt, position=len(prompt), forced=list(self.opening)) for i, prompt in enumerate(prompts)]
+        if self.model.language.reads_past_holes:
+            self._answer(speakers, embeds_STD)
+        else:  # Windows count the holes too, and recurrent states run through them: one sample at a time has none.
+            for speaker in speakers:
+                self._answer([speaker], embeds_STD[speaker.index, None, : len(speaker.prompt)])
         return speakers, batch, scenes
+
+    def _answer(self, speakers: list[Speaker], embeds_STD: Tensor) -> None:
+        """The loop, over one cache."""
+        draws = {speaker.index: self._generator(speaker.index) for speaker in speakers}
+        self._prefill(speakers, embeds_STD)
+        while True:
+            self._choose(speakers, draws)
+            talking = [row for row, speaker in enumerate(speakers) if not speaker.done]
+            if not talking:
+                return
+            if 2 * len(talking) <= len(speakers):
+                speakers = [speakers[row] for row in talking]
+                self._keep_rows(torch.tensor(talking, device=embeds_STD.device))
+            self._advance(speakers)
 
     def _forced(self, force: str | None) -> tuple[list[int], dict[int, list[int]]]:
         """What an answer with this link begins with, and what follows a label's end."""
@@ -111,7 +130,7 @@ class Generator:
         decisive = by_role.get("route", []) + by_role.get("emitted", []) or by_role.get("begin", [])
         if "open" not in by_role:
             return decisive, {}
-        return by_role["open"], dict.fromkeys(by_role.get("close", []), decisive)
+        return by_role["open"], {close: decisive for close in by_role.get("close", [])}
 
     def _generator(self, index: int) -> np.random.Generator:
         return np.random.default_rng((self.sampling.seed, self.indices[index] if self.indices else index))
@@ -121,31 +140,55 @@ class Generator:
         from transformers import DynamicCache
 
         S, T = embeds_STD.shape[:2]
-        lengths_S = torch.tensor([len(speaker.prompt) for speaker in speakers], device=embeds_STD.device)
-        self.mask_ST = (torch.arange(T, device=embeds_STD.device)[None] < lengths_S[:, None]).long()
-        position_ST = torch.arange(T, device=embeds_STD.device)[None].expand(S, -1)
+        self.columns, self.mask_ST = 0, None  # no mask as long as there are no holes: attention is faster so
+        self._extend_mask([len(speaker.prompt) for speaker in speakers], T)
         self.cache = DynamicCache(config=self.model.language.model.config)
-        hidden_STD = self.model.language(embeds_STD, position_ST, self.mask_ST, self.cache)
-        self.last_SD = hidden_STD[torch.arange(S, device=hidden_STD.device), lengths_S - 1]
-        for index, speaker in enumerate(speakers):
-            speaker.hidden[speaker.position - 1] = self.last_SD[index]
-            speaker.forced = list(self.opening)
+        position_ST = torch.arange(T, device=embeds_STD.device)[None].expand(S, -1)
+        hidden_STD = self._think(embeds_STD, position_ST)
+        lengths_S = torch.tensor([len(speaker.prompt) for speaker in speakers], device=embeds_STD.device)
+        self.last_SD = hidden_STD[torch.arange(S, device=embeds_STD.device), lengths_S - 1]
+        for row, speaker in enumerate(speakers):
+            speaker.hidden[speaker.position - 1] = self.last_SD[row]
 
-    def _choose(self, speakers: list[Speaker], generators: list[np.random.Generator]) -> None:
+    def _think(self, embeds_SWD: Tensor, position_SW: Tensor) -> Tensor:
+        self.steps += 1
+        return self.model.language(embeds_SWD, position_SW, self.mask_ST, self.cache)
+
+    def _extend_mask(self, widths: list[int], W: int) -> None:
+        """W more columns, of which each row uses its first `width`."""
+        device = self.model.device
+        if self.mask_ST is None and min(widths) < W:
+            self.mask_ST = torch.ones(len(widths), self.columns, dtype=torch.long, device=device)
+        if self.mask_ST is not None:
+            used_SW = torch.arange(W)[None] < torch.tensor(widths)[:, None]
+            self.mask_ST = torch.cat([self.mask_ST, used_SW.long().to(device)], 1)
+        self.columns += W
+
+    def _keep_rows(self, rows_S: Tensor) -> None:
+        """Samples that have ended leave the cache."""
+        self.cache.batch_select_indices(rows_S)
+        self.last_SD = self.last_SD[rows_S]
+        self.mask_ST = None if self.mask_ST is None else self.mask_ST[rows_S]
+
+    def _choose(self, speakers: list[Speaker], draws: dict[int, np.random.Generator]) -> None:
         """Every speaker's next id, and what it feeds: the id alone, or the id and a link's queries."""
         logits_SV = self.model.logits(self.last_SD).float()
-        logprob_SV = logits_SV.log_softmax(-1)
-        best_S = logits_SV.argmax(-1).tolist()
-        for index, speaker in enumerate(speakers):
-            speaker.feed = []
-            if speaker.done:
-                continue
-            chosen = speaker.forced.pop(0) if speaker.forced else self._pick(best_S[index], logits_SV[index], generators[index])
-            self._write(index, speaker, chosen, float(logprob_SV[index, chosen].exp()))
+        chosen = logits_SV.argmax(-1).tolist()
+        for row, speaker in enumerate(speakers):
+            speaker.done |= speaker.last
+            if speaker.forced:
+                chosen[row] = speaker.forced.pop(0)
+            elif self.sampling.temperature > 0 and not speaker.done:
+                chosen[row] = self._pick(logits_SV[row], draws[speaker.index])
+        chances = [1.0] * len(speakers)
+        if self.keeps_chances:
+            chosen_S1 = torch.tensor(chosen, device=logits_SV.device)[:, None]
+            chances = (logits_SV.gather(1, chosen_S1)[:, 0] - logits_SV.logsumexp(1)).exp().tolist()
+        for speaker, token, chance in zip(speakers, chosen, chances):
+            if not speaker.done:
+                self._write(speaker, token, chance)
 
-    def _pick(self, best: int, logits_V: Tensor, generator: np.random.Generator) -> int:
-        if self.sampling.temperature <= 0:
-            return best
+    def _pick(self, logits_V: Tensor, generator: np.random.Generator) -> int:
         logits_V = logits_V / self.sampling.temperature
         if self.sampling.top_k:
             logits_V = logits_V.masked_fill(logits_V < logits_V.topk(self.sampling.top_k).values[-1], -torch.inf)
@@ -154,8 +197,11 @@ class Generator:
         cumulated_V = (chance_V / chance_V.sum()).cumsum(0).double().cpu().numpy()
         return int(order_V[min(int(np.searchsorted(cumulated_V, generator.random(), side="right")), len(order_V) - 1)])
 
-    def _write(self, index: int, speaker: Speaker, chosen: int, chance: float) -> None:
-        if chosen in self.end_ids:
+    def _write(self, speaker: Speaker, chosen: int, chance: float) -> None:
+        link = self.slot_links.get(chosen)
+        slots = self.processor.formats[link].slots if link else 0
+        # A token that the model has no position left to read is not written.
+        if chosen in self.end_ids or speaker.position + 1 + slots > self.model.language.max_positions:
             speaker.done = True
             return
         written = speaker.written
@@ -163,53 +209,40 @@ class Generator:
         written.chances.append(chance)
         written.places.append(speaker.position)
         if self.on_token is not None:
-            self.on_token(index, chosen)
-        if len(written.ids) >= self.sampling.max_new_tokens and chosen not in self.slot_links:
-            speaker.done = True
-            return
-        speaker.feed = [chosen]
+            self.on_token(speaker.index, chosen)
+        speaker.feed, speaker.link = chosen, link
+        if link:
+            written.slots[len(written.ids) - 1] = speaker.position + 1
         if chosen in self.emitting:
             speaker.forced = list(self.emitting[chosen])
         if chosen in self.after_label:
             speaker.forced = list(self.after_label[chosen])
-        if chosen in self.slot_links:
-            speaker.link = self.slot_links[chosen]
-            slots = self.processor.formats[speaker.link].slots
-            written.slots[len(written.ids) - 1] = speaker.position + 1
-            speaker.feed += [-1 - k for k in range(slots)]
-        if speaker.position + len(speaker.feed) >= self.model.language.max_positions:
-            speaker.done = True
+        if len(written.ids) >= self.sampling.max_new_tokens and not speaker.forced:
+            # What a link reads from is fed even so.
+            speaker.last = chosen in self.read_at
+            speaker.done = not speaker.last
 
     def _advance(self, speakers: list[Speaker]) -> None:
-        """One forward: each speaker's feed, left-aligned in W columns, the rest holes."""
+        """One forward: each speaker's token, and where it routes its link's queries; W columns, what a row does not use are holes."""
         device = self.last_SD.device
-        S, W = len(speakers), max(1, max(len(speaker.feed) for speaker in speakers))
-        ids_SW = torch.zeros(S, W, dtype=torch.long)
-        mask_SW = torch.zeros(S, W, dtype=torch.long)
-        position_SW = torch.zeros(S, W, dtype=torch.long)
-        queries: list[tuple[int, int, str, int]] = []
+        queries = {row: self.model.links[s.link].queries() for row, s in enumerate(speakers) if s.link and not s.done}
+        W = 1 + max((len(rows_nD) for rows_nD in queries.values()), default=0)
+        # Who has ended is fed anything: nobody reads it, so it needs no hole.
+        widths = [W if s.done else 1 + len(queries.get(row, ())) for row, s in enumerate(speakers)]
+        embeds_SWD = self.model.embed_ids(torch.tensor([s.feed for s in speakers], device=device))[:, None]
+        if W > 1:
+            embeds_SWD = torch.cat([embeds_SWD, embeds_SWD.new_zeros(len(speakers), W - 1, embeds_SWD.shape[2])], 1)
+            for row, rows_nD in queries.items():
+                embeds_SWD[row, 1 : widths[row]] = rows_nD.to(embeds_SWD.dtype)
+        position_SW = torch.tensor([s.position for s in speakers])[:, None] + torch.arange(W)
+        self._extend_mask(widths, W)
+        hidden_SWD = self._think(embeds_SWD, position_SW.clamp(max=self.model.language.max_positions - 1).to(device))
         for row, speaker in enumerate(speakers):
-            for column, fed in enumerate(speaker.feed):
-                mask_SW[row, column] = 1
-                position_SW[row, column] = speaker.position + column
-                if fed >= 0:
-                    ids_SW[row, column] = fed
-                else:
-                    queries.append((row, column, speaker.link, -1 - fed))
-        embeds_SWD = self.model.embed_ids(ids_SW.reshape(-1).to(device)).unflatten(0, (S, W))
-        for row, column, link, k in queries:
-            embeds_SWD[row, column] = self.model.links[link].queries()[k].to(embeds_SWD.dtype)
-        self.mask_ST = torch.cat([self.mask_ST, mask_SW.to(device)], 1)
-        hidden_SWD = self.model.language(embeds_SWD, position_SW.to(device), self.mask_ST, self.cache)
-        for row, speaker in enumerate(speakers):
-            for column in range(len(speaker.feed)):
-                if self.keeps_hidden:
-                    speaker.hidden[speaker.position + column] = hidden_SWD[row, column]
-            speaker.position += len(speaker.feed)
-        last_S = torch.tensor([max(len(speaker.feed) - 1, 0) for speaker in speakers], device=device)
-        self.last_SD = hidden_SWD[torch.arange(S, device=device), last_S]
-
-
-def read_hidden(speaker: Speaker, positions: list[int]) -> Tensor:
-    """[n, D] hidden states of one sample at sequence positions."""
-    return torch.stack([speaker.hidden[position] for position in positions])
+            if self.keeps_hidden:
+                speaker.hidden.update(enumerate(hidden_SWD[row, : widths[row]].unbind(), speaker.position))
+            speaker.position += widths[row]
+        if W == 1:
+            self.last_SD = hidden_SWD[:, 0]
+        else:
+            last_S = torch.tensor(widths, device=device) - 1
+            self.last_SD = hidden_SWD[torch.arange(len(speakers), device=device), last_S]

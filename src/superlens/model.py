@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PretrainedConfig, PreTrainedModel
 
-from superlens.batch import Batch, Placed
-from superlens.decoders.base import Losses, Requests
-from superlens.vision.canvas import Canvas
+from superlens.batch import Batch, Placed, with_blanks
+from superlens.decoders.base import Losses, Requests, tensors_of
+from superlens.links.base import Group
 from superlens.vision.eye import Scene
 
 
@@ -55,6 +55,7 @@ class Outputs:
     scenes: list[Scene]
     hidden_RTD: Tensor
     asked: list[Asked] = field(default_factory=list)
+    idle: Tensor | float = 0.0  # zero, depending on parts that ran only to keep processes in step
 
 
 class Superlens(PreTrainedModel):
@@ -197,31 +198,48 @@ class Superlens(PreTrainedModel):
         return merge_asked(asked)
 
     def _ask(self, link, mine: list[Placed], scene: int, hidden_LD: Tensor, scene_of: dict) -> Asked:
-        positions_Kn = torch.tensor([p.positions for p in mine], device=hidden_LD.device)
+        # Whole numbers even when nothing is read (a phrase link looks at no hidden state).
+        positions_Kn = torch.tensor([p.positions for p in mine], dtype=torch.long, device=hidden_LD.device)
         groups = [p.group for p in mine]
-        words = [hidden_LD[p.label_positions] if p.label_positions else hidden_LD[:1] * 0 for p in mine]
-        label_KD = torch.stack([states.mean(0) for states in words])
-        vectors_KnC = link.requests(hidden_LD[positions_Kn], label_KD, groups)
+        vectors_KnC = link.requests(hidden_LD[positions_Kn], self.mean_words(groups), groups)
         picture_K = torch.tensor([scene_of[p.picture][1] for p in mine], device=hidden_LD.device)
         targets = [group.target for group in groups if group.target is not None]
         requests = Requests(vectors_KnC, picture_K, [g.label for g in groups], [g.image for g in groups], targets)
         return Asked(link.format.decoder, scene, requests, mine)
 
+    def mean_words(self, groups: list[Group]) -> Tensor:
+        """[K, D] mean input embedding of each label's words, zeros for an empty label."""
+        device = self.device
+        ids = torch.tensor([i for group in groups for i in group.words], dtype=torch.long, device=device)
+        owner = torch.tensor([k for k, group in enumerate(groups) for _ in group.words], dtype=torch.long, device=device)
+        embeds_WD = self.language.embed(ids)
+        sums_KD = embeds_WD.new_zeros(len(groups), embeds_WD.shape[1]).index_add(0, owner, embeds_WD)
+        return sums_KD / torch.tensor([max(len(group.words), 1) for group in groups], device=device)[:, None]
+
     # -- joint 5 --------------------------------------------------------------------------------------------------
 
-    def decode(self, asked: list[Asked], scenes: list[Scene]) -> None:
-        """Every decoder answers its requests, batched."""
-        for one in asked:
-            one.raw = self.decoders[one.decoder](scenes[one.scene], one.requests)
+    def decode(self, asked: list[Asked], scenes: list[Scene], together: int = 0) -> Tensor | float:
+        """Every decoder answers its requests, batched; it runs `together` times at least. -> zero, depending on runs on nothing."""
+        idle = 0.0
+        for name, decoder in self.decoders.items():
+            mine = [one for one in asked if one.decoder == name]
+            for one in mine:
+                one.raw = decoder(scenes[one.scene], one.requests)
+            for _ in range(len(mine), together):
+                idle = idle + decoder.dummy(scenes[0])
+        return idle
 
-    def answer(self, batch: Batch) -> Outputs:
-        """The five joints, one after another."""
+    def answer(self, batch: Batch, together: int = 0) -> Outputs:
+        """The five joints, one after another. together: see `forward`."""
         scenes, visual = self.encode(batch)
         embeds_RTD = self.embed(batch, visual)
         hidden_RTD = self.think(embeds_RTD, batch.position_ids_RT)
         asked = self.read(hidden_RTD.flatten(0, 1), batch.groups, scenes, batch)
-        self.decode(asked, scenes)
-        return Outputs(scenes, hidden_RTD, asked)
+        idle = self.decode(asked, scenes, together)
+        if together:
+            idle = idle + sum(link.dummy(hidden_RTD[0, 0]) for link in self.links.values())
+            idle = idle + sum(seen.float().sum() for seen in tensors_of([scenes, visual])) * 0.0
+        return Outputs(scenes, hidden_RTD, asked, idle)
 
     # -- loss -----------------------------------------------------------------------------------------------------
 
@@ -251,37 +269,26 @@ class Superlens(PreTrainedModel):
         decoders = [f"{name}.{loss}" for name, decoder in self.decoders.items() for loss in decoder.counts([])]
         return ["words", *decoders]
 
-    def forward(self, batch: Batch, counts: dict[str, float] | None = None, step_together: bool = False) -> dict[str, Any]:
+    def rounds(self, batch: Batch) -> int:
+        """How often, at most, this batch runs the eye or a decoder: once per canvas size and link."""
+        links = [link.format.decoder for link in self.links.values()]
+        return max(1, len(batch.pictures) * max(map(links.count, self.decoders), default=1))
+
+    def forward(self, batch: Batch, counts: dict[str, float] | None = None, step_together: int = 0) -> dict[str, Any]:
         """Training: the total loss, each loss being sum / count.
 
         counts: shared counts (over ranks and accumulated steps); default this batch's own. step_together: on several processes,
-        links and decoders that this batch does not use run forward once on nothing, times zero, so that ranks stay in step.
+        the largest `rounds` of all. Eye, decoders and links then run equally often everywhere, on nothing where a batch does not
+        need them: sharding collects a part's weights whenever it runs, and gradients are averaged over all ranks.
         -> {"loss": scalar, "losses": {name: (sum, count)}}
         """
-        outputs = self.answer(batch)
+        if step_together:
+            batch = with_blanks(batch, step_together, self.processor.canvas.canvas(1, 1))
+        outputs = self.answer(batch, step_together)
         losses = self.losses(outputs, batch)
         total = sum(value / max((counts or {}).get(name, count), 1.0) for name, (value, count) in losses.items())
-        if step_together:
-            total = total + self.absent(outputs, batch)
+        total = total + outputs.idle
         return {"loss": total, "losses": {name: (value.detach(), count) for name, (value, count) in losses.items()}}
-
-    def absent(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """Zero, depending on every part this batch did not use, by a smallest real forward of each."""
-        hidden_D = outputs.hidden_RTD[0, 0]
-        zero = hidden_D.sum() * 0.0
-        scenes = outputs.scenes
-        if not scenes:
-            side = self.processor.canvas.longest if self.processor and self.processor.canvas.square else 32
-            blank = torch.zeros(1, side, side, 3, dtype=torch.uint8, device=hidden_D.device)
-            scenes = [self.eye(blank, [Canvas((side, side), (side, side), (side, side))])]
-            zero = zero + self.projector(scenes[0].tokens, scenes[0].size).float().sum() * 0.0
-        used = {one.decoder for one in outputs.asked}
-        for name, decoder in self.decoders.items():
-            if name not in used:
-                zero = zero + decoder.dummy(scenes[0])
-        for link in self.links.values():
-            zero = zero + link.dummy(hidden_D)
-        return zero
 
 
 def merge_asked(asked: list[Asked]) -> list[Asked]:

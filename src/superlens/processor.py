@@ -200,7 +200,6 @@ class Writer:
             raise ValueError(f"'{part.label}' speaks of picture {part.image}, which has not been shown before it.")
         canvas = self.out.canvases[part.image]
         routed: list[int] = []
-        label_positions: list[int] = []
         absent = False
         for piece in form.write(part, canvas):
             at = self._write(piece, form, learn)
@@ -210,13 +209,11 @@ class Writer:
                 absent |= role == "absent"
             elif isinstance(piece, Slots):
                 routed += at
-            elif not routed:
-                label_positions += at
         if form.decoder is not None and not absent:
             target = on_canvas(part, canvas, self.processor.canvas) if learn else None
-            words = self.processor.words(part.label)
+            words = self.processor.words(f" {part.label}")
             positions = form.read_positions(routed)
-            self.out.groups.append(Group(form.name, part.label, positions, part.image, words, label_positions, target))
+            self.out.groups.append(Group(form.name, part.label, positions, part.image, words, target))
 
     def _write(self, piece: Piece, form: LinkFormat, learn: bool) -> list[int]:
         if isinstance(piece, Words):

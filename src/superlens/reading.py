@@ -35,9 +35,7 @@ class AnswerReader:
         self.groups: list[Group] = []
         self.notes: list[str] = []
         self.words: list[int] = []
-        self.word_places: list[int] = []
         self.label: str | None = None
-        self.label_places: list[int] = []
         self.codec: list[int] | None = None  # indices of the tokens inside begin ... end
 
     def read(self, written: Written) -> tuple[list, list[Group], list[str]]:
@@ -62,14 +60,13 @@ class AnswerReader:
             self.codec.append(index)
         else:
             self.words.append(written.ids[index])
-            self.word_places.append(written.places[index])
 
     def _text(self, ids: list[int]) -> str:
         return self.processor.tokenizer.decode(ids, skip_special_tokens=True)
 
     def _flush(self) -> None:
         text = self._text(self.words)
-        self.words, self.word_places = [], []
+        self.words = []
         if text:
             self.content.append(Text(text))
 
@@ -84,8 +81,7 @@ class AnswerReader:
             self._flush()
         elif role in ("close", "tool"):
             self.label = self._text(self.words).strip()
-            self.label_places = self.word_places
-            self.words, self.word_places = [], []
+            self.words = []
             if role == "tool":
                 self._group(form, [written.places[index]])
         elif role == "absent":
@@ -133,8 +129,8 @@ class AnswerReader:
         if self.image >= len(self.canvases):
             self.notes.append(f"'{label}' was asked for without a picture")
             return
-        words = self.processor.words(label)
-        group = Group(form.name, label, form.read_positions(places), self.image, words, self.label_places)
+        words = self.processor.words(f" {label}")
+        group = Group(form.name, label, form.read_positions(places), self.image, words)
         self.groups.append(group)
         self.content.append(group)
 

@@ -86,7 +86,7 @@ def test_a_task_is_picked_out():
     ("text", "routing", {"routing": 1}),
 ])
 def test_perfect_answers_on_the_world(part, metric, wanted):
-    task = {"p50": "refer_boxes", "iou": "refer_masks"}.get(metric)
+    task = {"p50": "refer_boxes", "iou": "refer_masks", "ap": part, "absent": part, None: part}.get(metric)
     world = World(size=96)
     model = Echo(world.examples(part, limit=12, task=task))
     result = evaluate(model, world, part, metric, limit=12)

@@ -32,6 +32,9 @@ def evaluate(
         str | None,
         typer.Option(help="boxes: ap, p50, absent. masks: ap, miou, iou. text: accuracy. All: routing."),
     ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Only questions of this task, for instance count or reason_boxes (the drawn world).")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only this many questions.")] = None,
     batch_size: BatchSize = 8,
     as_json_line: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -51,7 +54,7 @@ def evaluate(
     loaded = load_model(model, device, dtype)
     from superlens.evaluate import runner
 
-    options = {"metric": metric, "limit": limit, "batch_size": batch_size, "seed": seed, "min_score": min_score}
+    options = {"metric": metric, "limit": limit, "batch_size": batch_size, "seed": seed, "min_score": min_score, "task": task}
     with progress_bars() as bars:
         figures = runner.evaluate(loaded, source, part, progress=bars, **options)
     if as_json_line:

@@ -67,7 +67,7 @@ class Decoder(nn.Module):
         """Zero that depends on every parameter through a smallest real forward: keeps ranks without this task in step."""
         vectors = torch.zeros(1, 1, self.width, device=scene.levels[0].device, dtype=scene.levels[0].dtype)
         where = torch.zeros(1, dtype=torch.long, device=vectors.device)
-        raw = self.forward(scene, Requests(vectors, where, [""], [0]))
+        raw = self(scene, Requests(vectors, where, [""], [0]))  # a call, so that sharding's hooks run
         return sum(value.float().sum() for value in tensors_of(raw)) * 0.0
 
 

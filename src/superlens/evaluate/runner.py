@@ -49,7 +49,8 @@ def evaluate(
     if not 0 <= min_score <= 1:
         raise ValueError(f"Got the least score {min_score}; expected 0 to 1.")
     source = open_source(source) if isinstance(source, (str, os.PathLike)) else source
-    examples = _examples(source, part, seed, limit, task, chosen.task)
+    usual = chosen.task and chosen.task.format(part=part)
+    examples = _examples(source, part, seed, limit, task, usual)
     if not len(examples):
         raise ValueError(f"{source.name} has no questions about {part}, so there is nothing to evaluate.")
     counted = chosen(facts_of(source), part, min_score)

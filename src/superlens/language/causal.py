@@ -86,6 +86,19 @@ class CausalLanguage(nn.Module):
         """Longest conversation in tokens."""
         return getattr(self.model.config.get_text_config(), "max_position_embeddings", 1 << 20)
 
+    @property
+    def reads_past_holes(self) -> bool:
+        """Whether holes in the cache are exact: not where a window is narrower than the longest text, nor where a state recurs."""
+        config = self.model.config.get_text_config()
+        if getattr(self.model, "_is_stateful", False):
+            return False
+        kinds = set(getattr(config, "layer_types", None) or [])
+        if kinds - {"full_attention", "sliding_attention"} or "local" in (getattr(config, "attention_layers", None) or []):
+            return False
+        window = getattr(config, "sliding_window", None) if getattr(config, "use_sliding_window", True) else None
+        windowed = window is not None and (not kinds or "sliding_attention" in kinds)
+        return not (windowed and window < self.max_positions)
+
     def embedding_scale(self) -> float:
         """Deviation of the language model's own input embeddings: where new rows and queries must start (about 0.02)."""
         with torch.no_grad():

@@ -46,8 +46,8 @@ Piece = Words | Token | Slots
 class Group:
     """One part as it stands in a sequence: which link, which label, and the positions whose hidden states it is read from.
 
-    positions: indices into the sample's sequence. image: which picture of the conversation. words: ids of the label's words, standing
-    at label_positions. target: the part to be learned, in canvas pixels (training only).
+    positions: indices into the sample's sequence. image: which picture of the conversation. words: ids of the label's words.
+    target: the part to be learned, in canvas pixels (training only).
     """
 
     link: str
@@ -55,7 +55,6 @@ class Group:
     positions: list[int]
     image: int = 0
     words: list[int] = field(default_factory=list)
-    label_positions: list[int] = field(default_factory=list)
     target: Part | None = None
 
 
@@ -128,10 +127,10 @@ class Link(nn.Module):
         """[n, D] what is fed into the slots, or None."""
         return None
 
-    def requests(self, hidden_KnD: Tensor, label_KD: Tensor, groups: list[Group]) -> Tensor | None:
+    def requests(self, hidden_KnD: Tensor, words_KD: Tensor, groups: list[Group]) -> Tensor | None:
         """What the decoder gets: [K, n, C]; None for links whose answer is in the text.
 
-        hidden_KnD: states at the read positions. label_KD: mean state over the label's words (zeros for an empty label).
+        hidden_KnD: states at the read positions. words_KD: mean input embedding of the label's words (zeros for an empty label).
         """
         return None
 

@@ -54,7 +54,7 @@ class PhraseLink(Link):
         self.reader = nn.GRU(hidden, hidden, batch_first=True, bidirectional=True)
         self.project = nn.Sequential(nn.Linear(2 * hidden, decoder_width), nn.GELU(), nn.Linear(decoder_width, decoder_width))
 
-    def requests(self, hidden_KnD: Tensor, label_KD: Tensor, groups: list[Group]) -> Tensor:
+    def requests(self, hidden_KnD: Tensor, words_KD: Tensor, groups: list[Group]) -> Tensor:
         """Labels' word ids -> [K, 1, C]; the language model's hidden states are not looked at."""
         device = self.words.weight.device
         ids = [torch.tensor(group.words or [0], device=device) for group in groups]

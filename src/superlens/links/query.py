@@ -78,8 +78,9 @@ class QueryLink(Link):
     """Learned queries, read-out and projection.
 
     decoder_width: C. pool: "mean" projects each hidden state, then averages the n of them into one vector (as VisionLLM v2);
-    "none" keeps n vectors. depth: layers of the projection MLP. label: also read the mean state over the label's own words, added to
-    every vector; a language model trained from scratch finds the words to look for sooner that way (no published system has it).
+    "none" keeps n vectors. depth: layers of the projection MLP. words: also read the mean input embedding of the label's own words,
+    added to every vector. A last hidden state says what comes next, not what was said; a small language model trained from scratch
+    would first have to learn to carry its words forward (nano's choice; no published system has it).
     Queries start at the embedding scale of the language model.
     """
 
@@ -95,7 +96,7 @@ class QueryLink(Link):
         decoder_width: int,
         pool: str = "mean",
         depth: int = 2,
-        label: bool = False,
+        words: bool = False,
     ):
         super().__init__(format, tokens, width, embedding_width, scale)
         if pool not in ("mean", "none"):
@@ -106,14 +107,14 @@ class QueryLink(Link):
         for layer in range(depth):
             layers += [nn.Linear(width if layer == 0 else decoder_width, decoder_width), nn.GELU()]
         self.project = nn.Sequential(*layers[:-1])
-        self.project_label = nn.Linear(width, decoder_width) if label else None
+        self.project_words = nn.Sequential(nn.LayerNorm(embedding_width), nn.Linear(embedding_width, decoder_width)) if words else None
 
     def queries(self) -> Tensor | None:
         return self.query_rows
 
-    def requests(self, hidden_KnD: Tensor, label_KD: Tensor, groups: list[Group]) -> Tensor:
+    def requests(self, hidden_KnD: Tensor, words_KD: Tensor, groups: list[Group]) -> Tensor:
         """[K, n, D] -> [K, 1, C] (pooled) or [K, n, C]."""
         vectors_KnC = self.project(hidden_KnD)
-        if self.project_label is not None:
-            vectors_KnC = vectors_KnC + self.project_label(label_KD)[:, None]
+        if self.project_words is not None:
+            vectors_KnC = vectors_KnC + self.project_words(words_KD)[:, None]
         return vectors_KnC.mean(1, keepdim=True) if self.pool == "mean" else vectors_KnC

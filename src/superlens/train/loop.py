@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import signal
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -11,6 +13,9 @@ from torch.utils.data import SequentialSampler
 from transformers import Trainer, TrainerCallback
 
 from superlens.model import Superlens
+from superlens.parts import nearest
+
+ALL_TOO_LONG = 64  # samples that may be dropped before the first one that fits
 
 
 class LinkTrainer(Trainer):
@@ -20,9 +25,10 @@ class LinkTrainer(Trainer):
         super().__init__(*arguments, **options)
         # The loss is already divided by counts shared over accumulated steps and ranks (see compute_loss).
         self.model_accepts_loss_kwargs = False
-        self.loss_is_scaled_for_ga = False
+        self.loss_is_scaled_for_ga = True
         self.rates = rates
         self.counts: dict[str, float] = {}
+        self.rounds = 0
         self.seen: dict[str, list] = {}
         self.dropped = self.samples = 0
 
@@ -31,13 +37,8 @@ class LinkTrainer(Trainer):
         return SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
 
     def get_batch_samples(self, epoch_iterator, num_batches, device):
-        """Fetch the batches of one optimiser step, and add up their counts over steps and ranks before any forward."""
-        batches = []
-        for _ in range(num_batches):
-            try:
-                batches.append(next(epoch_iterator))
-            except StopIteration:
-                break
+        """Fetch the batches of one optimiser step, and agree on their counts over steps and ranks before any forward."""
+        batches = list(itertools.islice(epoch_iterator, num_batches))
         model = self.accelerator.unwrap_model(self.model)
         totals: dict[str, float] = {}
         for entry in batches:
@@ -45,22 +46,31 @@ class LinkTrainer(Trainer):
             self.samples += entry["batch"].samples
             for name, count in model.counts(entry["batch"]).items():
                 totals[name] = totals.get(name, 0.0) + count
-        if self.args.world_size > 1:
-            names = sorted(model.counts_names())
-            values = torch.tensor([totals.get(name, 0.0) for name in names], dtype=torch.float64, device=device)
-            torch.distributed.all_reduce(values)
-            totals = dict(zip(names, values.tolist()))
+        if not self.samples and self.dropped >= ALL_TOO_LONG:
+            raise ValueError(f"the first {self.dropped} samples are all longer than a row: raise row_tokens.")
         self.counts = totals
+        if self.args.world_size > 1:
+            names = model.counts_names()
+            summed = self._over_ranks([totals.get(name, 0.0) for name in names], torch.distributed.ReduceOp.SUM)
+            self.counts = dict(zip(names, summed))
+            most = max((model.rounds(entry["batch"]) for entry in batches), default=1)
+            self.rounds = int(self._over_ranks([most], torch.distributed.ReduceOp.MAX)[0])
         return batches, None
 
+    def _over_ranks(self, values: list[float], how) -> list[float]:
+        """The values, summed (or whatever `how` says) over all processes."""
+        shared = torch.tensor(values, dtype=torch.float64, device=self.args.device)
+        torch.distributed.all_reduce(shared, how)
+        return shared.tolist()
+
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """sum / shared count, times what Trainer and the gradient average over ranks will divide by."""
-        outputs = model(**inputs, counts=self.counts, step_together=self.args.world_size > 1)
+        """sum / shared count, times the number of ranks, over which gradients and the logged loss are averaged."""
+        outputs = model(**inputs, counts=self.counts, step_together=self.rounds)
         for name, (total, count) in outputs["losses"].items():
             entry = self.seen.setdefault(name, [torch.zeros((), device=total.device), 0.0])
             entry[0] = entry[0] + total
             entry[1] += count
-        loss = outputs["loss"] * self.current_gradient_accumulation_steps * self.args.world_size
+        loss = outputs["loss"] * self.args.world_size
         return (loss, outputs) if return_outputs else loss
 
     def floating_point_ops(self, inputs) -> int:
@@ -68,11 +78,17 @@ class LinkTrainer(Trainer):
         return 0
 
     def log(self, logs: dict[str, float], *arguments, **options) -> None:
-        """Adds each link's own loss since the last log, and how many samples were dropped as too long."""
+        """Adds each link's own loss since the last log, and how many samples were read, and dropped as too long, so far."""
         if "loss" in logs:
-            for name, (total, count) in sorted(self.seen.items()):
-                logs[f"loss/{name}"] = round(float(total) / max(count, 1.0), 4)
-            logs["samples"], logs["dropped_too_long"] = self.samples, self.dropped
+            names = self.accelerator.unwrap_model(self.model).counts_names()
+            values = [float(value) for name in names for value in self.seen.get(name, (0.0, 0.0))]
+            values += [self.samples, self.dropped]
+            if self.args.world_size > 1:
+                values = self._over_ranks(values, torch.distributed.ReduceOp.SUM)
+            for name, total, count in zip(names, values[0:-2:2], values[1:-2:2]):
+                if count:
+                    logs[f"loss/{name}"] = round(total / count, 4)
+            logs["samples"], logs["dropped_too_long"] = int(values[-2]), int(values[-1])
             self.seen = {}
         super().log(logs, *arguments, **options)
 
@@ -96,21 +112,26 @@ def rate_of(name: str, rates: dict[str, float]) -> float:
     return next((rate for glob, rate in rates.items() if fnmatch.fnmatchcase(name, glob)), rates["default"])
 
 
-def choose_trained(model: Superlens, globs: list[str], stage: str) -> int:
-    """Freeze everything but what the globs name; returns how many parameters train. ValueError for a glob that matches nothing."""
+def check_globs(model: Superlens, globs: Iterable[str], words: str) -> None:
+    """ValueError, beginning with `words`, for a glob that matches no parameter; it names something near."""
     names = [name for name, _ in model.named_parameters()]
     for glob in globs:
         if not fnmatch.filter(names, glob):
-            sections = sorted({name.split(".")[0] + ".*" for name in names})
-            raise ValueError(f"stage '{stage}' trains '{glob}', which matches no parameter; for instance {', '.join(sections)}.")
+            choices = {".".join([*name.split(".")[:depth], "*"]) for name in names for depth in (1, 2) if name.count(".") >= depth}
+            raise ValueError(f"{words} '{glob}', which matches no parameter: {nearest(glob, choices)}")
+
+
+def choose_trained(model: Superlens, globs: list[str], stage: str) -> int:
+    """Freeze everything but what the globs name; returns how many parameters train. ValueError for a glob that matches nothing."""
+    check_globs(model, globs, f"stage '{stage}' trains")
     trained = 0
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(any(fnmatch.fnmatchcase(name, glob) for glob in globs))
         if parameter.requires_grad:
             trained += parameter.numel()
             model.left_published.discard(name)
-    if not trained:
-        raise ValueError(f"stage '{stage}' trains nothing: give it parameter globs, for instance 'links.*'.")
+    # Buffers may move without being trained (running means): they are always saved.
+    model.left_published -= {name for name, _ in model.named_buffers()}
     return trained
 
 
@@ -134,6 +155,10 @@ class StopOnSignal(TrainerCallback):
         self.stopped = True
 
     def on_step_end(self, args, state, control, **unused):
+        if args.world_size > 1:  # the signal reaches processes at different moments; all stop after the same step
+            stopped = torch.tensor(float(self.stopped), device=args.device)
+            torch.distributed.all_reduce(stopped, torch.distributed.ReduceOp.MAX)
+            self.stopped = bool(stopped)
         if self.stopped:
             control.should_save = control.should_training_stop = True
         return control

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch.utils.data import Dataset
 
 from superlens.batch import Batch, collate
 from superlens.data.mixture import Mixture
 from superlens.data.packing import best_fit
-from superlens.processor import Processor, Sample
+from superlens.processor import NO_LABEL, Processor, Sample
 
 
 class Encoded(Dataset):
@@ -37,13 +38,9 @@ class Collator:
 
     def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
         kept = [sample for sample in samples if len(sample) <= self.row_tokens]
-        if not kept:
-            shortest = min(len(sample) for sample in samples)
-            raise ValueError(
-                f"every sample of a batch is longer than a row ({shortest} tokens and more, row_tokens is {self.row_tokens}): "
-                "raise row_tokens."
-            )
+        kept = kept or [Sample(np.zeros(1, np.int64), np.full(1, NO_LABEL))]  # one token without a label: nothing is learned
         rows = None if self.apart else best_fit([len(sample) for sample in kept], self.row_tokens)
         batch = collate(kept, rows)
-        batch.dropped = len(samples) - len(kept)
+        batch.samples = sum(len(sample) <= self.row_tokens for sample in samples)
+        batch.dropped = len(samples) - batch.samples
         return {"batch": batch}

@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 from transformers import TrainingArguments
-from transformers.trainer_utils import get_last_checkpoint
 
 from superlens.data.augment import Augment
 from superlens.data.mixture import Mixture, parse_weighted
 from superlens.data.sources.open import open_source
 from superlens.language.causal import keeps_packed_samples_apart
 from superlens.model import Superlens
+from superlens.parts import nearest
 from superlens.recipes.build import build, find_model, load
-from superlens.recipes.schema import Stage, read_recipe, recipe_names
-from superlens.train.loop import LinkTrainer, StopOnSignal, choose_trained
+from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names
+from superlens.train.loop import LinkTrainer, StopOnSignal, check_globs, choose_trained
 from superlens.train.rows import Collator, Encoded
 
 logger = logging.getLogger(__name__)
@@ -39,35 +39,44 @@ def train(
 ) -> Superlens:
     """Run every stage of a recipe and leave the finished model in `out`.
 
-    recipe: a recipe's name, a YAML file, or a model (`nano`, a directory) whose weights are continued.
+    recipe: a recipe's name, a YAML file, or a model (`nano`, a directory, a hub name) whose weights are continued.
     data: FILE or FILE:WEIGHT or world or world:WEIGHT. overrides: `a.b=c`. resume: go on with the run that `out` holds.
     dtype: "bfloat16" or "float16" for mixed precision, "float32"; default bfloat16 where the machine computes it natively.
-    Raises ValueError with a sentence before any work for what can not be done.
+    whole: also write published weights that were not trained. report_to: Transformers' name of a logger.
+    Raises ValueError with a sentence before any work for what can not be done; KeyboardInterrupt, with a sentence on how to go on,
+    when Ctrl-C stopped it.
     """
-    folder = Path(out)
-    run = {"recipe": recipe, "data": list(data), "overrides": list(overrides), "seed": seed}
-    check_folder(folder, run, resume)
-    model, plan = open_model(recipe, list(overrides), seed)
-    sources = [(parse_weighted(words), words) for words in data]
-    opened = {words: open_source(path, **source_options(plan, path, None)) for (path, _), words in sources}
+    folder, precision = Path(out), Precision(device, dtype)
+    plan, weights = read_plan(recipe, list(overrides))
+    run = {"recipe": recipe, "data": list(data), "overrides": list(overrides), "seed": seed, "dtype": dtype}
+    run |= {"processes": int(os.environ.get("WORLD_SIZE", "1")), "settings": plan.to_dict()}
+    main = os.environ.get("RANK", "0") == "0"
+    if main:
+        check_folder(folder, run, resume)
+    model = open_model(plan, weights, seed)
+    for path in dict.fromkeys(parse_weighted(words)[0] for words in data):
+        open_source(path, **source_options(plan, path, None))
     for stage in plan.stages:
+        check_globs(model, rates_of(stage).keys() - {"default"}, f"stage '{stage.name}' has a learning rate for")
         choose_trained(model, stage.train, stage.name)
-    del opened
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "run.json").write_text(json.dumps(run, indent=1))
+    left = model.left_published
+    if main:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "run.json").write_text(json.dumps(run, indent=1))
     for number, stage in enumerate(plan.stages, 1):
         home = folder / "stages" / f"{number}-{stage.name}"
-        if (home / "model" / "config.json").is_file():
-            model = load(str(home / "model"))
-            continue
-        mixture = make_mixture(plan, stage, data, seed + 1000 * number)
-        finished = run_stage(model, stage, mixture, home, Precision(device, dtype), seed, report_to)
-        if not finished:
-            raise KeyboardInterrupt(f"stopped in stage '{stage.name}' with a checkpoint; --resume goes on from it")
-        model.save_pretrained(str(home / "model"), whole=True)
+        if not (home / "model").is_dir():
+            mixture = make_mixture(plan, stage, data, seed + 1000 * number)
+            trainer = make_trainer(model, stage, mixture, home, precision, seed, report_to)
+            run_stage(trainer, home, last=number == len(plan.stages))
+            if not trainer.is_fsdp_enabled:
+                continue
+        model = load(str(home / "model"), device="cpu")
+        model.left_published = left
     for parameter in model.parameters():
         parameter.requires_grad_(True)
-    model.save_pretrained(str(folder), whole=whole)
+    if main:
+        model.save_pretrained(str(folder), whole=whole)
     return model
 
 
@@ -83,23 +92,37 @@ def check_folder(folder: Path, run: dict, resume: bool) -> None:
     before = json.loads(record.read_text())
     for key, value in run.items():
         if before.get(key) != value:
-            raise ValueError(f"'{folder}' was started with {key} {before.get(key)!r}, not {value!r}: resume it as it was started.")
+            was = "other settings in the recipe" if key == "settings" else f"{key} {before.get(key)!r}, not {value!r}"
+            raise ValueError(f"'{folder}' was started with {was}: resume it as it was started.")
 
 
-def open_model(recipe: str, overrides: list[str], seed: int):
-    """-> (model, Recipe). A model's weights are continued with the stages of its own recipe (or the `tune` stages it brings)."""
+def read_plan(recipe: str, overrides: list[str]) -> tuple[Recipe, str | None]:
+    """-> (recipe, directory of the model whose weights are continued, or None). A model is continued by its own recipe's stages."""
     names = recipe_names()
-    is_model = Path(recipe).is_dir() or (recipe == "nano" and Path(find_model("nano"), "model.safetensors").is_file())
-    if is_model:
-        model = load(recipe)
-        plan = read_recipe(model.config.recipe, overrides)
-        return model, plan
-    if recipe not in names and not Path(recipe).is_file():
-        from superlens.parts import nearest
+    shipped = recipe == "nano" and Path(find_model("nano"), "model.safetensors").is_file()
+    if Path(recipe).suffix in (".yaml", ".yml") or (recipe in names and not shipped):
+        plan, path = read_recipe(recipe, overrides), None
+    else:
+        if not Path(recipe).is_dir() and "/" not in recipe and not shipped:
+            raise ValueError(f"no recipe or model '{recipe}': {nearest(recipe, {*names, 'nano'})}")
+        path = find_model(recipe)
+        saved = read_recipe(json.loads(Path(path, "config.json").read_text())["recipe"])
+        plan = read_recipe(saved.to_dict(), overrides)
+        for section in ("eye", "projector", "canvas", "language", "links", "decoders"):
+            if getattr(plan, section) != getattr(saved, section):
+                raise ValueError(f"{section} can not be set in a model whose weights are continued, only stages and data.")
+    if not plan.stages:
+        raise ValueError(f"'{recipe}' has no stages to train.")
+    return plan, path
 
-        raise ValueError(f"no recipe or model '{recipe}': {nearest(recipe, names)}")
-    plan = read_recipe(recipe, overrides)
-    return build(plan.to_dict(), seed), plan
+
+def open_model(plan: Recipe, weights: str | None, seed: int) -> Superlens:
+    """The model to be trained: built from the recipe, or loaded from the directory `weights`."""
+    if weights is None:
+        return build(plan.to_dict(), seed)
+    model = load(weights, device="cpu")
+    model.config.recipe = model.config.recipe | {key: plan.to_dict()[key] for key in ("data", "stages")}
+    return model
 
 
 def named(options: dict[str, Any] | None, path: str) -> Any:
@@ -143,21 +166,33 @@ def make_mixture(plan, stage: Stage, data: list[str], seed: int) -> Mixture:
 
 
 class Precision:
-    """device and dtype as asked, or the machine's best."""
+    """device and dtype as asked, or the machine's best. ValueError for one of several devices: a process takes the first it sees."""
 
     def __init__(self, device: str | None, dtype: str | None):
-        self.cpu = device == "cpu" or not torch.cuda.is_available()
-        native = torch.cuda.is_bf16_supported() if not self.cpu else torch.cpu._is_avx512_bf16_supported()
+        number = (device or "").partition(":")[2]
+        if number not in ("", "0"):
+            raise ValueError(f"training takes the first device, not {device}: set CUDA_VISIBLE_DEVICES={number} and leave it out.")
+        cuda = torch.cuda.is_available()
+        self.cpu = device == "cpu" or not (cuda or torch.backends.mps.is_available())
+        native = cuda and torch.cuda.is_bf16_supported()
+        if self.cpu:
+            native = torch.cpu._is_avx512_bf16_supported()
         self.dtype = dtype or ("bfloat16" if native else "float32")
 
 
-def run_stage(model, stage: Stage, mixture: Mixture, home: Path, precision: Precision, seed: int, report_to: str) -> bool:
-    """One stage on Trainer, from its last checkpoint if there is one. False when it was stopped by a signal."""
+def rates_of(stage: Stage) -> dict[str, float]:
+    """{glob: learning rate, "default": learning rate}"""
+    return dict(stage.lr) if isinstance(stage.lr, dict) else {"default": float(stage.lr)}
+
+
+def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: Precision, seed: int, report_to: str) -> LinkTrainer:
+    """Transformers' Trainer for one stage; only what the stage names is trained."""
     trained = choose_trained(model, stage.train, stage.name)
+    logger.info("stage %s: %d trained parameters", stage.name, trained)
     apart = not keeps_packed_samples_apart(model.language)
     if apart:
         logger.warning("this language model does not keep packed samples apart: one sample a row.")
-    rates = dict(stage.lr) if isinstance(stage.lr, dict) else {"default": float(stage.lr)}
+    rates = rates_of(stage)
     arguments = TrainingArguments(
         output_dir=str(home),
         max_steps=stage.steps,
@@ -186,18 +221,39 @@ def run_stage(model, stage: Stage, mixture: Mixture, home: Path, precision: Prec
         data_seed=seed,
         ddp_find_unused_parameters=False,
     )
+    if arguments.n_gpu > 1:  # several devices are several processes (torchrun), never Trainer's threads
+        arguments._n_gpu = 1
+    collator = Collator(stage.row_tokens, apart)
+    rows = Encoded(mixture, model.processor)
+    return LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates)
+
+
+def run_stage(trainer: LinkTrainer, home: Path, last: bool) -> None:
+    """Train from the last checkpoint if there is one, then save the whole model. KeyboardInterrupt when a signal stopped it."""
     stopper = StopOnSignal()
-    trainer = LinkTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=Encoded(mixture, model.processor),
-        data_collator=Collator(stage.row_tokens, apart),
-        callbacks=[stopper],
-        rates=rates,
-    )
-    logger.info("stage %s: %d trained parameters", stage.name, trained)
-    last = get_last_checkpoint(str(home)) if home.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.add_callback(stopper)
+    trainer.train(resume_from_checkpoint=last_checkpoint(home))
     if trainer.dropped:
-        logger.warning("%d of %d samples were longer than a row and were dropped", trainer.dropped, trainer.dropped + trainer.samples)
-    return not stopper.stopped or trainer.state.global_step >= stage.steps
+        total = trainer.dropped + trainer.samples
+        logger.warning("%d of %d samples were longer than a row and were dropped", trainer.dropped, total)
+    finished = trainer.state.global_step >= trainer.args.max_steps
+    if finished:
+        save_stage(trainer, home / "model")
+    if stopper.stopped and not (finished and last):
+        raise KeyboardInterrupt(f"stopped after step {trainer.state.global_step} of {home.name}; --resume goes on from there")
+
+
+def save_stage(trainer: LinkTrainer, path: Path) -> None:
+    """The whole model in `path`, which appears only when it is complete."""
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if trainer.is_world_process_zero():
+        partial = path.with_name("model.partial")
+        trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial), whole=True, state_dict=state)
+        partial.rename(path)
+    trainer.accelerator.wait_for_everyone()
+
+
+def last_checkpoint(home: Path) -> str | None:
+    """The newest complete checkpoint in `home`: the state is written last, so a checkpoint without one was cut off."""
+    complete = [state.parent for state in home.glob("checkpoint-*/trainer_state.json")]
+    return str(max(complete, key=lambda path: int(path.name.rpartition("-")[2]))) if complete else None

@@ -19,6 +19,8 @@ class Absent(Metric):
     each answered object finding one. Ignored objects are neither there nor absent.
     """
 
+    task = "{part}"
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._silent = self._absent = self._found = self._there = 0

@@ -37,6 +37,8 @@ class AveragePrecision(Metric):
     data set knows that label (and the picture does not list it as unlabelled).
     """
 
+    task = "{part}"
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._references: dict[Any, list[tuple[str, Any, bool]]] = defaultdict(list)

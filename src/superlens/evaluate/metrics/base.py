@@ -44,7 +44,8 @@ class Metric:
     Subclasses keep what they need of an answer and no more: an answer's masks must not pile up.
     """
 
-    # The task that shows this metric, where a source can be asked for single tasks.
+    # Where a source can be asked for single tasks (the drawn world): the task that shows this metric. "{part}" is the plain
+    # list task of the part ("detect every red circle"), apart from referring and reasoning questions.
     task: ClassVar[str | None] = None
 
     def __init__(self, facts: Facts | None = None, part: str = "boxes", min_score: float = 0.3) -> None:

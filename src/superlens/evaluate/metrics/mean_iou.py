@@ -33,6 +33,8 @@ class MeanIou(Metric):
     list it as unlabelled). Labels neither there nor answered anywhere are not in `per_class`.
     """
 
+    task = "{part}"
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._pictures: dict[Any, _Picture] = defaultdict(_Picture)
