@@ -118,17 +118,23 @@ def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch
 
 
 class Streamer:
-    """Turns ids into text as they come: words only, added tokens are silent."""
+    """Turns ids into text as they come: words only; added tokens, and what a codec wrote between its own, are silent."""
 
     def __init__(self, processor, on_text: Callable[[int, str], None], indices: list[int]):
         self.processor, self.on_text, self.indices = processor, on_text, indices
         self.ids: dict[int, list[int]] = {}
         self.sent: dict[int, str] = {}
+        self.inside_codec: dict[int, bool] = {}
 
     def __call__(self, sample: int, token: int) -> None:
-        if token in self.processor.token_names:
+        role = self.processor.roles.get(self.processor.token_names.get(token))
+        if role in ("begin", "end"):
+            self.inside_codec[sample] = role == "begin"
+        if role is not None:
             # A run of words ends here; the next one is decoded on its own, as the reader will do.
             self.ids[sample], self.sent[sample] = [], ""
+            return
+        if self.inside_codec.get(sample):
             return
         self.ids.setdefault(sample, []).append(token)
         text = self.processor.tokenizer.decode(self.ids[sample], skip_special_tokens=True)

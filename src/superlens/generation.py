@@ -87,6 +87,7 @@ class Generator:
         self.end_ids = set(processor.end_ids)
         self.keeps_hidden = any(link.format.decoder for link in model.links.values())
         self.keeps_chances = any(hasattr(form, "parse") for form in processor.formats.values())
+        self.max_positions = model.language.max_positions
         self.steps = 0
 
     @torch.inference_mode()
@@ -141,7 +142,7 @@ class Generator:
 
         S, T = embeds_STD.shape[:2]
         self.columns, self.mask_ST = 0, None  # no mask as long as there are no holes: attention is faster so
-        self._extend_mask([len(speaker.prompt) for speaker in speakers], T)
+        self._extend_mask([len(speaker.prompt) for speaker in speakers], T, embeds_STD.device)
         self.cache = DynamicCache(config=self.model.language.model.config)
         position_ST = torch.arange(T, device=embeds_STD.device)[None].expand(S, -1)
         hidden_STD = self._think(embeds_STD, position_ST)
@@ -154,9 +155,8 @@ class Generator:
         self.steps += 1
         return self.model.language(embeds_SWD, position_SW, self.mask_ST, self.cache)
 
-    def _extend_mask(self, widths: list[int], W: int) -> None:
+    def _extend_mask(self, widths: list[int], W: int, device: torch.device) -> None:
         """W more columns, of which each row uses its first `width`."""
-        device = self.model.device
         if self.mask_ST is None and min(widths) < W:
             self.mask_ST = torch.ones(len(widths), self.columns, dtype=torch.long, device=device)
         if self.mask_ST is not None:
@@ -201,7 +201,7 @@ class Generator:
         link = self.slot_links.get(chosen)
         slots = self.processor.formats[link].slots if link else 0
         # A token that the model has no position left to read is not written.
-        if chosen in self.end_ids or speaker.position + 1 + slots > self.model.language.max_positions:
+        if chosen in self.end_ids or speaker.position + 1 + slots > self.max_positions:
             speaker.done = True
             return
         written = speaker.written
@@ -213,10 +213,8 @@ class Generator:
         speaker.feed, speaker.link = chosen, link
         if link:
             written.slots[len(written.ids) - 1] = speaker.position + 1
-        if chosen in self.emitting:
-            speaker.forced = list(self.emitting[chosen])
-        if chosen in self.after_label:
-            speaker.forced = list(self.after_label[chosen])
+        if not speaker.forced:
+            speaker.forced = list(self.emitting.get(chosen) or self.after_label.get(chosen, ()))
         if len(written.ids) >= self.sampling.max_new_tokens and not speaker.forced:
             # What a link reads from is fed even so.
             speaker.last = chosen in self.read_at
@@ -235,8 +233,8 @@ class Generator:
             for row, rows_nD in queries.items():
                 embeds_SWD[row, 1 : widths[row]] = rows_nD.to(embeds_SWD.dtype)
         position_SW = torch.tensor([s.position for s in speakers])[:, None] + torch.arange(W)
-        self._extend_mask(widths, W)
-        hidden_SWD = self._think(embeds_SWD, position_SW.clamp(max=self.model.language.max_positions - 1).to(device))
+        self._extend_mask(widths, W, device)
+        hidden_SWD = self._think(embeds_SWD, position_SW.clamp(max=self.max_positions - 1).to(device))
         for row, speaker in enumerate(speakers):
             if self.keeps_hidden:
                 speaker.hidden.update(enumerate(hidden_SWD[row, : widths[row]].unbind(), speaker.position))

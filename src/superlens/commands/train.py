@@ -17,6 +17,7 @@ from superlens.commands.common import (
     checked_device,
     checked_dtype,
     open_checked,
+    quiet,
     say,
 )
 
@@ -54,6 +55,7 @@ def train(
     _check_recipe(recipe, settings or [])
     _check_folder(Path(out), resume)
     _check_data(data)
+    quiet()
     available_device(device)
     from superlens.train import trainer
 

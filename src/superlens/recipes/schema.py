@@ -124,7 +124,8 @@ class Stage(Strict):
     row. warmup: share of the steps in which the rate rises. weight_decay: of matrices. tasks: {task: weight} in
     place of the recipe's, or {source: {task: weight}} (a source is named as in --data, or by its file's stem).
     data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
-    accumulate: batches in an optimiser step. workers: processes that prepare batches. save_every: steps between
+    turns: in place of the recipe's. think: false leaves the language model out: links that read their label's words teach eye and
+    decoders alone, many times faster. accumulate: batches in an optimiser step. workers: processes that prepare batches. save_every: steps between
     checkpoints.
     """
 
@@ -139,6 +140,8 @@ class Stage(Strict):
     accumulate: int = Field(1, ge=1)
     workers: int = Field(0, ge=0)
     save_every: int = Field(200, ge=1)
+    turns: tuple[int, int] | None = None
+    think: bool = True
     tasks: dict[str, Any] | None = None
     data: dict[str, float] | None = None
 

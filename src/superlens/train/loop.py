@@ -5,12 +5,13 @@ from __future__ import annotations
 import fnmatch
 import itertools
 import signal
+import sys
 from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch.utils.data import SequentialSampler
-from transformers import Trainer, TrainerCallback
+from transformers import ProgressCallback, Trainer, TrainerCallback
 
 from superlens.model import Superlens
 from superlens.parts import nearest
@@ -117,7 +118,8 @@ def check_globs(model: Superlens, globs: Iterable[str], words: str) -> None:
     names = [name for name, _ in model.named_parameters()]
     for glob in globs:
         if not fnmatch.filter(names, glob):
-            choices = {".".join([*name.split(".")[:depth], "*"]) for name in names for depth in (1, 2) if name.count(".") >= depth}
+            choices = {".".join([*name.split(".")[:depth], "*"]) for name in names for depth in range(1, name.count(".") + 1)}
+            choices = {choice for choice in choices if choice.count(".") <= glob.count(".")} or choices
             raise ValueError(f"{words} '{glob}', which matches no parameter: {nearest(glob, choices)}")
 
 
@@ -133,6 +135,17 @@ def choose_trained(model: Superlens, globs: list[str], stage: str) -> int:
     # Buffers may move without being trained (running means): they are always saved.
     model.left_published -= {name for name, _ in model.named_buffers()}
     return trained
+
+
+class Progress(ProgressCallback):
+    """Trainer's bar, its log lines shortened and on stderr beside it: stdout is for results."""
+
+    def on_log(self, args, state, control, logs=None, **unused):
+        if state.is_world_process_zero and self.training_bar is not None and "loss" in logs:
+            named = {"lr": logs["learning_rate"], "loss": logs["loss"]}
+            named |= {key.removeprefix("loss/"): value for key, value in logs.items() if key.startswith("loss/")}
+            words = "  ".join(f"{name} {value:.4g}" for name, value in named.items())
+            self.training_bar.write(f"step {state.global_step}  {words}", file=sys.stderr)
 
 
 class StopOnSignal(TrainerCallback):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch.utils.data import Dataset
@@ -43,4 +43,28 @@ class Collator:
         batch = collate(kept, rows)
         batch.samples = sum(len(sample) <= self.row_tokens for sample in samples)
         batch.dropped = len(samples) - batch.samples
+        return {"batch": batch}
+
+
+@dataclass
+class GlanceCollator:
+    """Samples -> {"batch": Batch} without their sequences: eye and decoders learn from the labels' words alone.
+
+    The language model is given a single token, so a step costs what the eye and the decoders cost. Only links that read their label's
+    words (QueryLink with `words: true`, PhraseLink) can learn from it; text is not learned.
+    """
+
+    def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
+        seen = Sample(np.zeros(1, np.int64), np.full(1, NO_LABEL))
+        for sample in samples:
+            first = len(seen.pictures)
+            seen.pictures += sample.pictures
+            seen.canvases += sample.canvases
+            seen.groups += [
+                replace(group, positions=[0] * len(group.positions), image=first + group.image)
+                for group in sample.groups
+                if group.target is not None
+            ]
+        batch = collate([seen])
+        batch.samples = len(samples)
         return {"batch": batch}

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainingArguments
+from safetensors.torch import load_file
+from transformers import ProgressCallback, TrainingArguments
 
 from superlens.data.augment import Augment
 from superlens.data.mixture import Mixture, parse_weighted
@@ -19,8 +20,8 @@ from superlens.model import Superlens
 from superlens.parts import nearest
 from superlens.recipes.build import build, find_model, load
 from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names
-from superlens.train.loop import LinkTrainer, StopOnSignal, check_globs, choose_trained
-from superlens.train.rows import Collator, Encoded
+from superlens.train.loop import LinkTrainer, Progress, StopOnSignal, check_globs, choose_trained
+from superlens.train.rows import Collator, Encoded, GlanceCollator
 
 logger = logging.getLogger(__name__)
 
@@ -71,8 +72,9 @@ def train(
             run_stage(trainer, home, last=number == len(plan.stages))
             if not trainer.is_fsdp_enabled:
                 continue
-        model = load(str(home / "model"), device="cpu")
-        model.left_published = left
+            model = open_model(plan, weights, seed)  # the one that was trained is scattered over the processes
+            model.left_published = left
+        fill(model, home / "model")
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     if main:
@@ -103,7 +105,7 @@ def read_plan(recipe: str, overrides: list[str]) -> tuple[Recipe, str | None]:
     if Path(recipe).suffix in (".yaml", ".yml") or (recipe in names and not shipped):
         plan, path = read_recipe(recipe, overrides), None
     else:
-        if not Path(recipe).is_dir() and "/" not in recipe and not shipped:
+        if not recipe or ("/" not in recipe and not Path(recipe).is_dir() and not shipped):
             raise ValueError(f"no recipe or model '{recipe}': {nearest(recipe, {*names, 'nano'})}")
         path = find_model(recipe)
         saved = read_recipe(json.loads(Path(path, "config.json").read_text())["recipe"])
@@ -144,7 +146,7 @@ def source_options(plan, path: str, stage: Stage | None) -> dict[str, Any]:
         tasks = None
     tasks = tasks or (own.tasks if own else None) or (data.tasks if path == "world" else None)
     if path == "world":
-        return {"tasks": tasks, "turns": data.turns}
+        return {"tasks": tasks, "turns": stage.turns if stage is not None and stage.turns else data.turns}
     augment = own.augment if own and own.augment else data.augment
     options: dict[str, Any] = {"tasks": tasks, "cache_mb": data.cache_mb}
     if augment:
@@ -216,6 +218,7 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
         logging_steps=min(50, max(1, stage.steps // 10)),
         save_steps=stage.save_every,
         save_total_limit=2,
+        disable_tqdm=False,
         report_to=report_to,
         seed=seed,
         data_seed=seed,
@@ -223,9 +226,12 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
     )
     if arguments.n_gpu > 1:  # several devices are several processes (torchrun), never Trainer's threads
         arguments._n_gpu = 1
-    collator = Collator(stage.row_tokens, apart)
+    collator = Collator(stage.row_tokens, apart) if stage.think else GlanceCollator()
     rows = Encoded(mixture, model.processor)
-    return LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates)
+    trainer = LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates)
+    trainer.remove_callback(ProgressCallback)
+    trainer.add_callback(Progress)
+    return trainer
 
 
 def run_stage(trainer: LinkTrainer, home: Path, last: bool) -> None:
@@ -251,6 +257,12 @@ def save_stage(trainer: LinkTrainer, path: Path) -> None:
         trainer.accelerator.unwrap_model(trainer.model).save_pretrained(str(partial), whole=True, state_dict=state)
         partial.rename(path)
     trainer.accelerator.wait_for_everyone()
+
+
+def fill(model: Superlens, path: Path) -> None:
+    """Copy the weights in `path` into the model. Into its own memory: sums may differ in the last bit where tensors lie elsewhere."""
+    for file in sorted(path.glob("*.safetensors")):
+        model.load_state_dict(load_file(file), strict=False)
 
 
 def last_checkpoint(home: Path) -> str | None:

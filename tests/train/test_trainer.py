@@ -1,0 +1,151 @@
+"""Stages, rates, dropped samples, logs, accumulation, and going on from a model."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+from safetensors.torch import load_file
+from train_tiny import coco_file, history, recipe_file, same_weights, stage, train
+from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
+
+from superlens.data.mixture import Mixture
+from superlens.data.world import World
+from superlens.recipes import build as building
+from superlens.recipes.schema import Stage, read_recipe
+from superlens.train import trainer
+from superlens.train.loop import choose_trained
+
+
+def test_globs_choose_exactly_what_moves(tmp_path):
+    globs = ["links.*", "decoders.detect.*", "eye.backbone.encoder.stages.3.*"]
+    recipe = recipe_file(tmp_path, stage(train=globs, steps=3, batch=4, tasks={"boxes": 1, "masks": 1}))
+    before = building.build(read_recipe(recipe).to_dict(), seed=0)
+    after = train(recipe, tmp_path / "run")
+    named = {n for n, _ in before.named_parameters() if n.startswith(("links.", "decoders.detect.", "eye.backbone.encoder.stages.3."))}
+    assert set(same_weights(before, after)) == named
+    assert all(parameter.requires_grad for parameter in after.parameters())
+
+
+@pytest.mark.parametrize("glob, near", [("decoder.detect.*", r"decoders\.detect\.\*"), ("link.*", r"links\.\*"), ("eye.backbone.encoder.stage.3.*", r"eye\.backbone\.encoder\.stages\.3\.\*")])
+def test_a_glob_that_matches_nothing_is_refused(glob, near, tmp_path):
+    with pytest.raises(ValueError, match=f"'s' trains '.*', which matches no parameter: .*{near}"):
+        choose_trained(tiny.model(), ["links.*", glob], "s")
+    recipe = recipe_file(tmp_path, stage(), stage(name="late", lr={glob: 1e-3, "default": 1e-4}))
+    with pytest.raises(ValueError, match=f"'late' has a learning rate for '.*{near}"):
+        train(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def make_trainer(tmp_path, count=8, source=None, **changes):
+    entry = Stage(**stage(**changes))
+    mixture = Mixture([(source or World(), 1.0)], 5, count)
+    return trainer.make_trainer(tiny.model(), entry, mixture, tmp_path / "home", trainer.Precision("cpu", "float32"), 0, "none")
+
+
+def test_every_parameter_takes_the_rate_of_its_glob(tmp_path):
+    rates = {"decoders.segment.*": 1e-2, "decoders.*": 1e-3, "default": 1e-4}
+    made = make_trainer(tmp_path, lr=rates, train=["decoders.*", "projector.*"])
+    names = {id(parameter): name for name, parameter in made.model.named_parameters()}
+    found = {}
+    for group in made.create_optimizer().param_groups:
+        for parameter in group["params"]:
+            found[names[id(parameter)]] = group["lr"], group["weight_decay"]
+            assert (group["weight_decay"] > 0) == (parameter.ndim >= 2)
+    assert set(found) == {name for name in names.values() if name.startswith(("decoders.", "projector."))}
+    for name, (rate, _) in found.items():
+        assert rate == next((rates[f"{start}*"] for start in ("decoders.segment.", "decoders.") if name.startswith(start)), 1e-4)
+
+
+def test_long_samples_are_dropped_and_counted_and_every_loss_is_logged(tmp_path):
+    model, world = tiny.model(), World()
+    mixture = Mixture([(world, 1.0)], 1000, 24)
+    lengths = np.array([len(model.processor.encode(mixture[row])) for row in range(24)])
+    limit = int(np.median(lengths))
+    recipe = recipe_file(tmp_path, stage(steps=6, batch=4, row_tokens=limit, save_every=6))
+    train(recipe, tmp_path / "run")
+    logged = [entry for entry in history(tmp_path / "run") if "loss" in entry]
+    assert len(logged) == 6
+    assert logged[-1]["dropped_too_long"] == (lengths > limit).sum() > 0
+    assert logged[-1]["samples"] == (lengths <= limit).sum()
+    seen = set().union(*logged)
+    assert {f"loss/{name}" for name in model.counts_names()} <= seen
+    words = [entry for entry in logged if "loss/words" in entry]
+    total = sum(value for name, value in words[0].items() if name.startswith("loss/"))
+    assert words[0]["loss"] == pytest.approx(total, rel=1e-2)  # what is logged as loss is the sum of its parts
+
+
+def test_a_batch_of_long_samples_only_teaches_nothing(tmp_path):
+    made = make_trainer(tmp_path, row_tokens=20)
+    batch = made.data_collator([made.train_dataset[row] for row in range(3)])["batch"]
+    assert (batch.samples, batch.dropped) == (0, 3)
+    out = made.model(batch, counts={"words": 7.0})
+    out["loss"].backward()
+    assert out["loss"].item() == 0
+    assert all(p.grad is None or not p.grad.any() for p in made.model.parameters())
+
+
+def test_a_stage_whose_samples_are_all_too_long_is_refused(tmp_path):
+    recipe = recipe_file(tmp_path, stage(steps=20, batch=8, row_tokens=8))
+    with pytest.raises(ValueError, match="the first 64 samples are all longer than a row: raise row_tokens"):
+        train(recipe, tmp_path / "run")
+
+
+class Gradients(TrainerCallback):
+    """Keeps the gradients of the first optimiser step."""
+
+    def on_pre_optimizer_step(self, args, state, control, model=None, **unused):
+        self.kept = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_two_batches_of_four_equal_one_of_eight(tmp_path):
+    kept = {}
+    for batch, accumulate in ((8, 1), (4, 2)):
+        made = make_trainer(tmp_path / str(batch), batch=batch, accumulate=accumulate, steps=1)
+        made.optimizer = torch.optim.SGD(made.model.parameters(), lr=0.1)
+        keeper = Gradients()
+        made.add_callback(keeper)
+        made.train()
+        kept[batch] = keeper.kept, {n: p.detach() for n, p in made.model.named_parameters()}, made.state.log_history[0]["loss"]
+    assert kept[4][2] == pytest.approx(kept[8][2], rel=1e-4)
+    for which in (0, 1):
+        assert set(kept[4][which]) == set(kept[8][which])
+        for name, value in kept[8][which].items():
+            assert torch.allclose(kept[4][which][name], value, rtol=1e-4, atol=1e-5), name
+
+
+def test_a_model_is_continued_by_directory_nano_and_hub_name(tmp_path, monkeypatch):
+    recipe = recipe_file(tmp_path, stage(steps=1, train=["links.*"]))
+    first = train(recipe, tmp_path / "first")
+    directory = str(tmp_path / "first")
+    monkeypatch.setattr(building, "NANO", tmp_path / "first")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name: directory)
+    for number, name in enumerate((directory, "nano", "somebody/lens")):
+        again = train(name, tmp_path / f"again-{number}", [coco_file(tmp_path)], seed=7, overrides=["stages.0.steps=2"])
+        moved = same_weights(first, again)
+        assert moved and all(entry.startswith("links.") for entry in moved)
+        assert again.config.recipe["stages"][0]["steps"] == 2
+    with pytest.raises(ValueError, match="links can not be set in a model"):
+        train(directory, tmp_path / "other", overrides=["links.boxes.queries=3"])
+
+
+@pytest.mark.parametrize("name, words", [
+    ("nanoo", "did you mean 'nano'"), ("no-such.yaml", "no recipe file"), ("./nowhere", "no model"), ("", "no recipe or model"),
+])
+def test_an_unknown_recipe_or_model_is_refused(name, words, tmp_path):
+    with pytest.raises(ValueError, match=words):
+        train(name, tmp_path / "run")
+
+
+def test_published_weights_are_written_on_demand_only(tmp_path, monkeypatch):
+    config = {key: value for key, value in tiny.RECIPE["language"]["config"].items() if key != "model_type"}
+    LlamaForCausalLM(LlamaConfig(**config)).save_pretrained(tmp_path / "published")
+    language = {"type": "causal_lm", "name": str(tmp_path / "published"), "tokenizer": "nano"}
+    recipe = recipe_file(tmp_path, stage(steps=1, train=["links.*"]), stage(name="then", steps=1, train=["projector.*"]), language=language)
+    written = {}
+    for whole in (False, True):
+        train(recipe, tmp_path / f"run-{whole}", whole=whole)
+        written[whole] = set(load_file(tmp_path / f"run-{whole}" / "model.safetensors"))
+    assert not any(name.startswith("language.") for name in written[False])
+    assert {name for name in written[True] if not name.startswith("language.")} == written[False] < written[True]
+    train(recipe, tmp_path / "run-False", resume=True)  # filled from the stages' whole models
+    assert set(load_file(tmp_path / "run-False" / "model.safetensors")) == written[False]

@@ -1,0 +1,99 @@
+"""Measure every figure of nano's model card, and print its table.
+
+    SUPERLENS_DATA=... python tools/measure_nano.py [--model nano] [--limit 500] [--out table.md]
+
+Each row is one `superlens evaluate` command, printed beside its figures. The blind rows ask the same model with every picture replaced by
+grey; the colour-threshold row is a detector that only looks for the colour a phrase names.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import superlens
+from superlens.data.sources.open import open_source
+from superlens.data.world import World
+from superlens.evaluate.baselines import Blind, ColourThreshold, PriorText
+from superlens.evaluate.runner import evaluate
+
+# data, part, metric, task, the key to show, floor and target of the issue that asked for it
+ROWS = [
+    ("bccd/instances_val.json", "boxes", "ap", None, "AP50", 0.72, 0.85),
+    ("camvid/semantic_val.json", "masks", "miou", None, "mIoU", 0.42, 0.55),
+    ("deeppcb/instances_val.json", "boxes", "ap", None, "AP50", 0.50, 0.80),
+    ("world", "boxes", "ap", None, "AP50", 0.75, 0.90),
+    ("world", "masks", "miou", None, "mIoU", 0.65, 0.85),
+    ("world", "boxes", "p50", None, "P@0.5", 0.50, 0.85),
+    ("world", "boxes", "ap", "reason_boxes", "AP50", None, None),
+    ("world", "text", "accuracy", None, "accuracy", 0.70, 0.95),
+    ("world", "text", "accuracy", "count", "accuracy", None, None),
+    ("world", "text", "accuracy", "colour", "accuracy", None, None),
+    ("world", "text", "accuracy", "exists", "accuracy", None, None),
+    ("world", "text", "accuracy", "relation", "accuracy", None, None),
+    ("world", "boxes", "routing", None, "routing", 0.97, 1.00),
+    ("world", "masks", "routing", None, "routing", 0.97, 1.00),
+    ("world", "text", "routing", None, "routing", 0.97, 1.00),
+    ("world", "boxes", "absent", None, "silent", 0.80, 0.95),
+    ("world", "boxes", "absent", None, "recall", None, None),
+    ("world", "masks", "absent", None, "silent", None, None),
+]
+BASELINES = [
+    ("blind nano", lambda model: Blind(model), ("world", "text", "accuracy", None, "accuracy")),
+    ("best constant answer per form of question", lambda model: PriorText.fit(World(tasks=QUESTIONS)), ("world", "text", "accuracy", None, "accuracy")),
+    ("blind nano", lambda model: Blind(model), ("world", "boxes", "ap", None, "AP50")),
+    ("colour threshold", lambda model: ColourThreshold(), ("world", "boxes", "ap", None, "AP50")),
+    ("colour threshold", lambda model: ColourThreshold(), ("world", "boxes", "p50", None, "P@0.5")),
+]
+QUESTIONS = {"count": 1, "colour": 1, "exists": 1, "relation": 1}
+
+
+def command(model: str, row: tuple, limit: int) -> str:
+    """The shell command behind a row."""
+    data, part, metric, task, *_ = row
+    where = data if data == "world" else f"$SUPERLENS_DATA/{data}"
+    asked = f" --task {task}" if task else ""
+    limited = f" --limit {limit}" if data == "world" else ""
+    return f"superlens evaluate {model} --data {where} --part {part} --metric {metric}{asked}{limited}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="nano")
+    parser.add_argument("--limit", type=int, default=500)
+    parser.add_argument("--only", default="", help="rows whose command contains this")
+    parser.add_argument("--out")
+    options = parser.parse_args()
+    folder = Path(os.environ.get("SUPERLENS_DATA", ""))
+    model = superlens.load(options.model)
+    lines = ["| what | figure | floor / target | command |", "|---|---|---|---|"]
+    known: dict[tuple, dict] = {}
+
+    def measure(asked, row) -> float:
+        key = (id(asked), *row[:4])
+        if key not in known:
+            limit = options.limit if row[0] == "world" else None
+            source = open_source("world" if row[0] == "world" else str(folder / row[0]))
+            known[key] = evaluate(asked, source, row[1], metric=row[2], task=row[3], limit=limit)
+        return known[key][row[4]]
+
+    def show(line: str) -> None:
+        lines.append(line)
+        print(line, flush=True)
+
+    print("\n".join(lines))
+    for row in ROWS:
+        shell = command(options.model, row, options.limit)
+        if options.only in shell and (row[0] == "world" or (folder / row[0]).is_file()):
+            figure = measure(model, row)
+            bar = f"{row[5]:.2f} / {row[6]:.2f}" if row[5] else ""
+            what = f"{row[0].split('/')[0]} {row[3] or row[1]} {row[4]}"
+            show(f"| {what} | {figure:.3f} | {bar} | `{shell}` |")
+    for name, make, row in BASELINES:
+        if options.only in command(options.model, row, options.limit):
+            show(f"| {name}: {row[0]} {row[1]} {row[4]} | {measure(make(model), row):.3f} | | `python tools/measure_nano.py` |")
+    if options.out:
+        Path(options.out).write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
