@@ -149,10 +149,10 @@ def test_text_streams_as_it_is_generated(links):
         questions(4), max_new_tokens=24, batch_size=4, min_score=0.0, on_text=lambda i, text: pieces.setdefault(i, []).append(text)
     )
     assert any(len(told) > 2 for told in pieces.values())
-    whole = [index for index, answer in enumerate(answers) if not answer.notes]
-    assert whole
-    for index in whole:
-        assert "".join(pieces.get(index, [])).replace(" ", "") == answers[index].text.replace(" ", "").rstrip("\ufffd")
+    for index, answer in enumerate(answers):
+        left_out = any("left out" in note or "not finished" in note or "could not read" in note for note in answer.notes)
+        if not left_out:
+            assert "".join(pieces.get(index, [])).replace(" ", "") == answer.text.replace(" ", "").rstrip("\ufffd")
 
 
 def wordy(model):

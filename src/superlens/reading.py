@@ -35,7 +35,8 @@ class AnswerReader:
         self.groups: list[Group] = []
         self.notes: list[str] = []
         self.words: list[int] = []
-        self.label: str | None = None
+        self.label: str | None = None  # a label that no link has used yet ...
+        self.label_at = 0  # ... and its place in the content
         self.codec: list[int] | None = None  # indices of the tokens inside begin ... end
 
     def read(self, written: Written) -> tuple[list, list[Group], list[str]]:
@@ -51,8 +52,7 @@ class AnswerReader:
         if self.codec is not None:
             self._codec(written, unfinished=True)
         self._flush()
-        if self.label is not None:
-            self.content.append(Text(self.label))
+        self._label_as_text()
         return self.content, self.groups, self.notes
 
     def _word(self, index: int, written: Written) -> None:
@@ -70,9 +70,17 @@ class AnswerReader:
         if text:
             self.content.append(Text(text))
 
+    def _label_as_text(self) -> None:
+        """A label that no link used was only words."""
+        if self.label:
+            self.content.insert(self.label_at, Text(self.label))
+        self.label = None
+
     def _take_label(self) -> str:
+        """The label just written; without one, the asked phrase if there is exactly one."""
         label, self.label = self.label, None
-        return "" if label is None else label
+        asked = self.asked[0] if len(self.asked) == 1 else ""
+        return asked if label is None else label
 
     def _token(self, name: str, role: str, index: int, written: Written) -> int:
         """Act on an added token; returns the index of the last token it used up."""
@@ -80,7 +88,8 @@ class AnswerReader:
         if role == "open":
             self._flush()
         elif role in ("close", "tool"):
-            self.label = self._text(self.words).strip()
+            self._label_as_text()
+            self.label, self.label_at = self._text(self.words).strip(), len(self.content)
             self.words = []
             if role == "tool":
                 self._group(form, [written.places[index]])
@@ -89,12 +98,16 @@ class AnswerReader:
             self._empty(form)
         elif role == "begin":
             self._flush()
+            if self.codec is not None:
+                self._codec(written, unfinished=True)
             self.codec = []
         elif role == "end" and self.codec is not None:
             self._codec(written, unfinished=False)
         elif role == "route":
             self._flush()
             return self._route(form, index, written)
+        else:
+            self.notes.append(f"'{name}' stands where nothing led to it")
         return index
 
     def _link_of(self, token: str) -> str:

@@ -75,8 +75,8 @@ def _check_recipe(recipe: str, settings: list[str]) -> None:
 
     path = Path(recipe)
     is_file = path.suffix in (".yaml", ".yml")
-    is_model = not is_file and (path.is_dir() or (recipe.count("/") == 1 and not recipe.startswith((".", "/", "~"))))
-    if recipe in recipe_names() or not is_model:
+    is_model = not is_file and (recipe == "nano" or path.is_dir() or (recipe.count("/") == 1 and not recipe.startswith((".", "/", "~"))))
+    if not is_model or (recipe in recipe_names() and recipe != "nano"):
         read_recipe(recipe, settings)
 
 

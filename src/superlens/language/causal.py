@@ -13,6 +13,18 @@ from torch import Tensor, nn
 from superlens.parts import resolve_config
 
 
+class OnlyHidden(tuple):
+    """A base model's output, by index or by name, with nothing in it but its last hidden state."""
+
+    @property
+    def last_hidden_state(self) -> Tensor:
+        return self[0]
+
+    def __getattr__(self, name: str) -> None:
+        """Families hand on what they know of (cross-attentions, router logits): None."""
+        return None
+
+
 class HiddenAsOutput(nn.Module):
     """Stands where a base model stands and answers with the hidden states it was given.
 
@@ -25,10 +37,8 @@ class HiddenAsOutput(nn.Module):
         """OPT-like families call `self.model.decoder` instead of `self.model`."""
         return self
 
-    def forward(self, inputs_embeds: Tensor, **unused):
-        from transformers.modeling_outputs import BaseModelOutputWithPast
-
-        return BaseModelOutputWithPast(last_hidden_state=inputs_embeds)
+    def forward(self, *unused, inputs_embeds: Tensor, **also_unused):
+        return OnlyHidden((inputs_embeds,))
 
 
 class CausalLanguage(nn.Module):

@@ -197,7 +197,11 @@ def _checked_weights(weights: Mapping[str, Any], known: Iterable[str] | None = N
 
 
 class Recipe(Strict):
-    """A whole recipe. `name` and `header` (its opening comment) stand beside the sections, they are no part of them."""
+    """A whole recipe. `name` and `header` (its opening comment) stand beside the sections, they are no part of them.
+
+    stages: how the model is made. tune: the stages a finished model brings along for those who continue its weights on data of
+    their own; default: `stages` again.
+    """
 
     eye: Part
     projector: Part
@@ -207,6 +211,7 @@ class Recipe(Strict):
     decoders: dict[str, Part] = Field(default_factory=dict)
     data: Data = Field(default_factory=Data)
     stages: list[Stage] = Field(default_factory=list)
+    tune: list[Stage] = Field(default_factory=list)
 
     _name: str = PrivateAttr("recipe")
     _header: str = PrivateAttr("")
@@ -224,10 +229,10 @@ class Recipe(Strict):
 
     @model_validator(mode="after")
     def _stages_have_names_of_their_own(self) -> Recipe:
-        names = [stage.name for stage in self.stages]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two stages are called '{twice[0]}': give each its own name")
+        for names in ([stage.name for stage in self.stages], [stage.name for stage in self.tune]):
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"two stages are called '{twice[0]}': give each its own name")
         return self
 
     @property
@@ -245,7 +250,8 @@ class Recipe(Strict):
         `read_recipe` of it gives the same sections."""
         plain = self.model_dump(mode="json")
         plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
-        plain["stages"] = [{k: v for k, v in stage.items() if v is not None} for stage in plain["stages"]]
+        for key in ("stages", "tune"):
+            plain[key] = [{k: v for k, v in stage.items() if v is not None} for stage in plain[key]]
         return plain
 
 

@@ -77,6 +77,8 @@ def train(
         fill(model, home / "model")
     for parameter in model.parameters():
         parameter.requires_grad_(True)
+    if plan.tune:
+        model.config.recipe = model.config.recipe | {"stages": plan.to_dict()["tune"]}
     if main:
         model.save_pretrained(str(folder), whole=whole)
     return model
