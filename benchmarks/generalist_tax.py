@@ -118,7 +118,8 @@ def main() -> None:
     specialist = Specialist(plan.to_dict(), options.part, [name.lower() for name in val.names])
     seconds = train(specialist, source, options.steps, options.batch, options.seed)
     specialist.eval()
-    rows = [("alone", evaluate(specialist, val, options.part, limit=options.limit), f"{options.steps * options.batch} views, {seconds:.0f} s")]
+    views = f"{options.steps * options.batch} views, {seconds:.0f} s"
+    rows = [("alone", evaluate(specialist, val, options.part, limit=options.limit), views)]
     rows.append((options.model, evaluate(superlens.load(options.model), val, options.part, limit=options.limit), "see its model card"))
     keys = [key for key in rows[0][1] if not isinstance(rows[0][1][key], dict)]
     print("| model | " + " | ".join(keys) + " | training |\n|" + "---|" * (len(keys) + 2))

@@ -11,14 +11,25 @@ from superlens.processor import Processor
 from superlens.vision.canvas import CanvasRule, TokenGrid
 
 
+HOUSE = ("format", "tokens", "width", "embedding_width", "scale", "decoder_width", "vocabulary")  # what every link is handed
+
+
 def formats_of(recipe: dict[str, Any]) -> dict[str, LinkFormat]:
     """The weightless halves of all links, in the recipe's order."""
     formats = {}
     for name, entry in recipe["links"].items():
-        cls = find_class("links", entry["type"]).format_class
-        keys = [k for k in inspect.signature(cls.__init__).parameters if k not in ("self", "name")]
-        options = {k: v for k, v in entry.items() if k in keys}
-        options.setdefault("part", name)
+        link = find_class("links", entry["type"])
+        cls = link.format_class
+        arguments = inspect.signature(cls.__init__).parameters
+        keys = [k for k in arguments if k not in ("self", "name")]
+        options = {"part": name} | {k: v for k, v in entry.items() if k in keys}
+        known = [*keys, *(k for k in inspect.signature(link.__init__).parameters if k != "self" and k not in HOUSE)]
+        for key in entry:
+            if key not in ("type", *known):
+                raise ValueError(f"unknown key '{key}' in links.{name} (type {entry['type']}): {nearest(key, known)}")
+        for key in keys:
+            if key not in options and arguments[key].default is inspect.Parameter.empty:
+                raise ValueError(f"links.{name} (type {entry['type']}) lacks the key '{key}'.")
         formats[name] = cls(name=name, **options)
         if formats[name].decoder is not None and formats[name].decoder not in recipe["decoders"]:
             raise ValueError(
@@ -38,6 +49,8 @@ def without(entry: dict[str, Any], *keys: str) -> dict[str, Any]:
 def assemble(recipe: dict[str, Any]):
     """-> (eye, projector, language, links, decoders), all from config alone."""
     eye = construct("eye", without(recipe["eye"], *PUBLISHED_AS))
+    rule = CanvasRule(**recipe.get("canvas", {}))
+    eye.check_canvas((rule.longest, rule.longest) if rule.square else (rule.multiple, rule.multiple))
     language = construct("language", without(recipe["language"], "tokenizer", "template", *PUBLISHED_AS))
     projector = construct(
         "projector",

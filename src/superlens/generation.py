@@ -131,7 +131,7 @@ class Generator:
         decisive = by_role.get("route", []) + by_role.get("emitted", []) or by_role.get("begin", [])
         if "open" not in by_role:
             return decisive, {}
-        return by_role["open"], {close: decisive for close in by_role.get("close", [])}
+        return by_role["open"], dict.fromkeys(by_role.get("close", []), decisive)
 
     def _generator(self, index: int) -> np.random.Generator:
         return np.random.default_rng((self.sampling.seed, self.indices[index] if self.indices else index))

@@ -47,8 +47,11 @@ def fill_published(model, recipe: dict[str, Any], saved: set[str] = frozenset())
     left: set[str] = set()
     for prefix, module in published_modules(model, recipe).items():
         entry = recipe[prefix.split(".")[0]]
-        source = type(module).from_pretrained(entry["name"], revision=entry.get("revision"), dtype=torch.float32)
-        values = source.state_dict()
+        source, found = type(module).from_pretrained(
+            entry["name"], revision=entry.get("revision"), dtype=torch.float32, output_loading_info=True
+        )
+        # What was not published (a pooler, a norm of a feature map) is drawn at random: ours, not to be found again by name.
+        values = {name: tensor for name, tensor in source.state_dict().items() if name not in set(found["missing_keys"])}
         for name, tensor in [*module.named_parameters(remove_duplicate=False), *module.named_buffers()]:
             # LoRA wraps a layer and moves its own weights under `base_layer`.
             plain = name.replace(".base_layer.", ".")

@@ -72,7 +72,8 @@ def test_what_is_not_the_same_run_is_refused(tmp_path):
     train(recipe, tmp_path / "run")
     with pytest.raises(ValueError, match="already holds something"):
         train(recipe, tmp_path / "run")
-    for options, words in (({"seed": 1}, "seed 0, not 1"), ({"overrides": ["stages.0.lr=1"]}, "overrides"), ({"data": ["world:3"]}, "data")):
+    others = [({"seed": 1}, "seed 0, not 1"), ({"overrides": ["stages.0.lr=1"]}, "overrides"), ({"data": ["world:3"]}, "data")]
+    for options, words in others:
         with pytest.raises(ValueError, match=words):
             train(recipe, tmp_path / "run", resume=True, **options)
     recipe_file(tmp_path, stage(steps=2))  # the file changed under the run

@@ -26,7 +26,11 @@ def test_globs_choose_exactly_what_moves(tmp_path):
     assert all(parameter.requires_grad for parameter in after.parameters())
 
 
-@pytest.mark.parametrize("glob, near", [("decoder.detect.*", r"decoders\.detect\.\*"), ("link.*", r"links\.\*"), ("eye.backbone.encoder.stage.3.*", r"eye\.backbone\.encoder\.stages\.3\.\*")])
+@pytest.mark.parametrize("glob, near", [
+    ("decoder.detect.*", r"decoders\.detect\.\*"),
+    ("link.*", r"links\.\*"),
+    ("eye.backbone.encoder.stage.3.*", r"eye\.backbone\.encoder\.stages\.3\.\*"),
+])
 def test_a_glob_that_matches_nothing_is_refused(glob, near, tmp_path):
     with pytest.raises(ValueError, match=f"'s' trains '.*', which matches no parameter: .*{near}"):
         choose_trained(tiny.model(), ["links.*", glob], "s")
@@ -140,7 +144,8 @@ def test_published_weights_are_written_on_demand_only(tmp_path, monkeypatch):
     config = {key: value for key, value in tiny.RECIPE["language"]["config"].items() if key != "model_type"}
     LlamaForCausalLM(LlamaConfig(**config)).save_pretrained(tmp_path / "published")
     language = {"type": "causal_lm", "name": str(tmp_path / "published"), "tokenizer": "nano"}
-    recipe = recipe_file(tmp_path, stage(steps=1, train=["links.*"]), stage(name="then", steps=1, train=["projector.*"]), language=language)
+    stages = stage(steps=1, train=["links.*"]), stage(name="then", steps=1, train=["projector.*"])
+    recipe = recipe_file(tmp_path, *stages, language=language)
     written = {}
     for whole in (False, True):
         train(recipe, tmp_path / f"run-{whole}", whole=whole)

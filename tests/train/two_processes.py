@@ -1,7 +1,7 @@
 """One of two processes of test_two_processes.py (not a test itself): trains tiny models whose ranks get disjoint tasks.
 
-Run as: two_processes.py FOLDER KIND. Writes FOLDER/KIND.pt from rank 0: weights and losses after two steps, and the
-parameters whose gradients were missing. As one process (no RANK in the environment) it is the reference.
+Run as: two_processes.py FOLDER KIND ... Writes FOLDER/KIND.pt from rank 0: weights and losses after two steps, and which
+parameters had no gradient. Without RANK in the environment one process sees both ranks' batches.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def sharded(folder: Path, parts: bool) -> dict:
     optimizer = torch.optim.SGD(model.parameters(), lr=RATE)
     losses, missing = [], set()
     for step in range(STEPS):
+        optimizer.param_groups[0]["lr"] = (1.0, 0.525)[step] * RATE  # the cosine of `superlens train`
         first = (step * 2 + dist.get_rank()) * BATCH
         batch = collate([samples[index] for index in range(first, first + BATCH)])
         names = model.counts_names()
@@ -89,16 +90,18 @@ def lift_scalars(model: nn.Module) -> None:
                 module._parameters[name] = nn.Parameter(parameter.detach().reshape(1))
 
 
+KINDS = {
+    "ddp": link_trainer,
+    "fsdp": lambda folder: sharded(folder, parts=False),
+    "fsdp-parts": lambda folder: sharded(folder, parts=True),
+}
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     home = Path(sys.argv[1])
-    runs = {
-        "trainer": link_trainer,
-        "whole": lambda folder: sharded(folder, parts=False),
-        "parts": lambda folder: sharded(folder, parts=True),
-    }
     for kind in sys.argv[2:]:
         torch.manual_seed(0)
-        result = runs[kind](home / kind)
+        result = KINDS[kind](home / kind)
         if os.environ.get("RANK", "0") == "0":
             torch.save(result, home / f"{kind}.pt")

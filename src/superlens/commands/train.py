@@ -75,7 +75,8 @@ def _check_recipe(recipe: str, settings: list[str]) -> None:
 
     path = Path(recipe)
     is_file = path.suffix in (".yaml", ".yml")
-    is_model = not is_file and (recipe == "nano" or path.is_dir() or (recipe.count("/") == 1 and not recipe.startswith((".", "/", "~"))))
+    is_hub_name = recipe.count("/") == 1 and not recipe.startswith((".", "/", "~"))
+    is_model = not is_file and (recipe == "nano" or path.is_dir() or is_hub_name)
     if not is_model or (recipe in recipe_names() and recipe != "nano"):
         read_recipe(recipe, settings)
 

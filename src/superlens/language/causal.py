@@ -78,8 +78,9 @@ class CausalLanguage(nn.Module):
 
     @property
     def width(self) -> int:
-        """D: width of hidden states (what links read)."""
-        return self.model.config.get_text_config().hidden_size
+        """D: width of hidden states (what links read); OPT-350m projects them back to the width of its embeddings."""
+        config = self.model.config.get_text_config()
+        return getattr(config, "word_embed_proj_dim", None) or config.hidden_size
 
     @property
     def embedding_width(self) -> int:

@@ -140,6 +140,7 @@ class Link(nn.Module):
         rows = self.token_rows.sum() + self.head_rows.sum()
         queries = self.queries()
         vectors = getattr(self.format, "vectors", 1)
-        read = self.requests(hidden_D.detach().expand(1, vectors, -1), hidden_D.detach()[None], [group])
+        words_KD = self.token_rows.new_zeros(1, self.token_rows.shape[1])
+        read = self.requests(hidden_D.detach().expand(1, vectors, -1), words_KD, [group])
         total = rows + (0.0 if queries is None else queries.sum()) + (0.0 if read is None else read.float().sum())
         return total.float() * 0.0
