@@ -3,8 +3,8 @@
     python benchmarks/ways_to_box.py [--objects 1 5 20] [--rounds 5]
 
 The models have nano's size and random weights; the answers are forced, so that each holds exactly that many objects: once all of one
-kind (one phrase, many boxes), once each of its own kind (a phrase and a box each). Seconds are from the picture to the message, medians,
-the three ways taking turns. How well each way finds things is another question: see docs on evaluation. Prints a Markdown table.
+kind (one phrase, many boxes), once each of its own kind (a phrase and a box each). Seconds are from the picture to the message, the
+median of rounds in which the three ways take turns. How well each way finds things is another question. Prints a Markdown table.
 """
 
 import argparse

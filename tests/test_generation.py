@@ -13,7 +13,14 @@ LINKS = {
     "queries": {},
     "emitted_before": {
         "links": {
-            "boxes": {"type": "query", "token": "[S0]", "queries": 0, "emitted": ["[S1]", "[S2]"], "read": "before", "decoder": "detect"},
+            "boxes": {
+                "type": "query",
+                "token": "[S0]",
+                "queries": 0,
+                "emitted": ["[S1]", "[S2]"],
+                "read": "before",
+                "decoder": "detect",
+            },
             "masks": {"type": "query", "token": "[SEG]", "queries": 0, "read": "before", "absent": "[REJ]", "decoder": "segment"},
         }
     },
@@ -62,6 +69,12 @@ def test_the_suite_walks_through_routing():
     model = tiny.talkative(tiny.model())
     answers = model.ask(questions(8), max_new_tokens=24, min_score=0.0)
     assert sum(len(answer.outputs) for answer in answers) >= 4
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision(model, dtype):
+    answers = model.to(dtype).ask(questions(3), max_new_tokens=8, min_score=0.0)
+    assert sum(len(answer.outputs) for answer in answers) > 0
 
 
 def test_sampling_does_not_depend_on_the_batch():
@@ -115,8 +128,13 @@ def test_text_only_equals_transformers_generate():
     _, visual = model.encode(batch)
     embeds = model.embed(batch, visual)
     said = model.language.model.generate(
-        inputs_embeds=embeds, attention_mask=torch.ones(embeds.shape[:2]), max_new_tokens=12, do_sample=False, use_cache=True,
-        pad_token_id=0, eos_token_id=model.processor.end_ids,
+        inputs_embeds=embeds,
+        attention_mask=torch.ones(embeds.shape[:2]),
+        max_new_tokens=12,
+        do_sample=False,
+        use_cache=True,
+        pad_token_id=0,
+        eos_token_id=model.processor.end_ids,
     )[0].tolist()
     ours = speakers[0].written.ids
     assert ours == said[: len(ours)] and len(ours) >= len(said) - 1
@@ -229,7 +247,7 @@ def test_bad_questions():
     model = tiny.model()
     with pytest.raises(ValueError, match="question is empty"):
         model.ask("  ")
-    with pytest.raises(ValueError, match="no such file|No such file|does not exist|not found|There is no"):
+    with pytest.raises(ValueError, match=r"no such file|No such file|does not exist|not found|There is no"):
         model.ask("What is this?", image="nowhere.png")
     long = model.ask([*questions(1), questions(1)[0]], max_new_tokens=2, errors="return")
     assert len(long) == 2

@@ -10,7 +10,6 @@ from superlens.parts import construct, find_class, nearest
 from superlens.processor import Processor
 from superlens.vision.canvas import CanvasRule, TokenGrid
 
-
 HOUSE = ("format", "tokens", "width", "embedding_width", "scale", "decoder_width", "vocabulary")  # what every link is handed
 
 

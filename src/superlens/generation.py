@@ -236,9 +236,9 @@ class Generator:
         self._extend_mask(widths, W, device)
         hidden_SWD = self._think(embeds_SWD, position_SW.clamp(max=self.max_positions - 1).to(device))
         for row, speaker in enumerate(speakers):
-            if self.keeps_hidden:
+            if self.keeps_hidden and not speaker.done:
                 speaker.hidden.update(enumerate(hidden_SWD[row, : widths[row]].unbind(), speaker.position))
-            speaker.position += widths[row]
+            speaker.position += 0 if speaker.done else widths[row]
         if W == 1:
             self.last_SD = hidden_SWD[:, 0]
         else:

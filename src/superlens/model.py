@@ -189,11 +189,9 @@ class Superlens(PreTrainedModel):
         scene_of = {n: (s, b) for s, pictures in enumerate(batch.pictures) for b, n in enumerate(pictures.numbers)}
         asked: list[Asked] = []
         for name, link in self.links.items():
-            if link.format.decoder is None:
-                continue
             for scene in range(len(scenes)):
                 mine = [p for p in placed if p.group.link == name and scene_of[p.picture][0] == scene]
-                if mine:
+                if mine and link.format.decoder is not None:
                     asked.append(self._ask(link, mine, scene, hidden_LD, scene_of))
         return merge_asked(asked)
 
@@ -286,8 +284,7 @@ class Superlens(PreTrainedModel):
             batch = with_blanks(batch, step_together, self.processor.canvas.canvas(1, 1))
         outputs = self.answer(batch, step_together)
         losses = self.losses(outputs, batch)
-        total = sum(value / max((counts or {}).get(name, count), 1.0) for name, (value, count) in losses.items())
-        total = total + outputs.idle
+        total = outputs.idle + sum(value / max((counts or {}).get(name, count), 1.0) for name, (value, count) in losses.items())
         return {"loss": total, "losses": {name: (value.detach(), count) for name, (value, count) in losses.items()}}
 
 
@@ -296,12 +293,7 @@ def merge_asked(asked: list[Asked]) -> list[Asked]:
     merged: dict[tuple, Asked] = {}
     for one in asked:
         key = (one.decoder, one.scene, one.requests.vectors_KnC.shape[1])
-        if key not in merged:
-            merged[key] = one
-            continue
-        known, a, b = merged[key], merged[key].requests, one.requests
-        vectors = torch.cat([a.vectors_KnC, b.vectors_KnC.to(a.vectors_KnC.dtype)])
-        pictures = torch.cat([a.picture_K, b.picture_K])
-        known.requests = Requests(vectors, pictures, a.labels + b.labels, a.images + b.images, a.targets + b.targets)
-        known.placed = known.placed + one.placed
+        known = merged.setdefault(key, one)
+        if known is not one:
+            known.requests, known.placed = known.requests + one.requests, known.placed + one.placed
     return list(merged.values())

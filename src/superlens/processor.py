@@ -67,6 +67,8 @@ class Processor:
             for token, role in form.roles().items():
                 if self.roles.setdefault(token, role) != role:
                     raise ValueError(f"links.{name}: token '{token}' already means '{self.roles[token]}' in another link.")
+                if token in self.owner and role not in ("open", "close"):
+                    raise ValueError(f"links.{name}: token '{token}' is that of links.{self.owner[token]}: give each link its own.")
                 self.owner.setdefault(token, name)
         self.token_ids = {token: vocabulary + index for index, token in enumerate(self.roles)}
         self.token_names = {index: token for token, index in self.token_ids.items()}

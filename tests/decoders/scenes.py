@@ -18,7 +18,9 @@ def scene(canvas: Canvas, pictures: int = 1, seed: int = 0) -> Scene:
 
 def requests(labels, width, pictures=None, seed=1) -> Requests:
     """One random vector a label; the same label, the same vector."""
-    known = {label: torch.randn(1, width, generator=torch.Generator().manual_seed(seed + i)) for i, label in enumerate(sorted(set(labels)))}
+    known = {
+        label: torch.randn(1, width, generator=torch.Generator().manual_seed(seed + i)) for i, label in enumerate(sorted(set(labels)))
+    }
     pictures = pictures or [0] * len(labels)
     return Requests(torch.stack([known[label] for label in labels]), torch.tensor(pictures), list(labels), [0] * len(labels))
 

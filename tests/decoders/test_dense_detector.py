@@ -91,7 +91,7 @@ def test_ignored_regions_cost_nothing():
     found, ignored_KL = assigned([target])
     raw = blank()
     inside_L = cells_inside(raw.centres_L2, torch.tensor([[32.0, 32, 64, 64]]))[:, 0]
-    assert [key for key in found] == [(0, (4, 4, 20, 20))]
+    assert list(found) == [(0, (4, 4, 20, 20))]
     assert torch.equal(ignored_KL[0], inside_L)
     quiet, loud = blank(), blank()
     loud.logits_KL[0, inside_L] = 9.0

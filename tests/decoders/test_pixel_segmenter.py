@@ -45,7 +45,10 @@ def test_two_touching_things_are_split():
     things = [(2, 2, 8, 8), (2, 8, 8, 14)]
     logits, scores = split(*maps(things))
     assert len(logits) == 2 and min(scores) > 0.9
-    found = {tuple((mask_hw > 0).nonzero().min(0).values.tolist() + ((mask_hw > 0).nonzero().max(0).values + 1).tolist()) for mask_hw in logits}
+    found = {
+        tuple((mask_hw > 0).nonzero().min(0).values.tolist() + ((mask_hw > 0).nonzero().max(0).values + 1).tolist())
+        for mask_hw in logits
+    }
     assert found == set(things)
 
 
@@ -82,10 +85,10 @@ def test_ignored_pixels_cost_nothing():
     target = Masks("a", masks_NHW, ignore=[False, True])
     assert decoder.counts([target]) == {"pixel": 1.0, "dice": 1.0, "centre": 2.0, "vote": 1.0}
     raw = decoder(seen, asked)
-    before = {name: float(total) for name, (total, _) in decoder.loss(raw, [target]).items()}
+    before = {name: float(total.detach()) for name, (total, _) in decoder.loss(raw, [target]).items()}
     raw.masks_Khw[0, 8:, 8:] += 7
     raw.centres_Khw[0, 8:, 8:] += 7
-    after = {name: float(total) for name, (total, _) in decoder.loss(raw, [target]).items()}
+    after = {name: float(total.detach()) for name, (total, _) in decoder.loss(raw, [target]).items()}
     assert after == pytest.approx(before, rel=1e-4)
     wanted = decoder.targets(raw, [target])
     assert wanted.masks_Khw.sum() == 16 and not wanted.care_Khw[0, 8:, 8:].any()

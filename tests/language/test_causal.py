@@ -88,7 +88,9 @@ def test_lora(family):
     lora = {name for name in names if "lora_" in name}
     assert lora and not any("lm_head" in name or "embed" in name for name in lora)
     assert {name.replace(".base_layer", "") for name in names - lora} == {name for name, _ in plain.named_parameters()}
-    adapted.load_state_dict({name: plain.state_dict().get(name.replace(".base_layer", ""), t) for name, t in adapted.state_dict().items()})
+    adapted.load_state_dict(
+        {name: plain.state_dict().get(name.replace(".base_layer", ""), t) for name, t in adapted.state_dict().items()}
+    )
     with torch.no_grad():
         for name, parameter in adapted.named_parameters():
             if "lora_B" in name:
@@ -121,7 +123,7 @@ def test_holes_in_the_cache():
         ({"model_type": "gemma3_text"} | GATED | gemma | {"sliding_window": 8}, False),
         ({"model_type": "qwen3"} | GATED | {"head_dim": 8, "sliding_window": 8, "use_sliding_window": False}, True),
         ({"model_type": "mamba", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}, False),
-        ({"model_type": "gpt_neo", "vocab_size": 64, "hidden_size": 32, "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]}, False),
+        ({"model_type": "gpt_neo", "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]} | SIZES, False),
     ]  # fmt: skip
     for config, exact in cases:
         assert CausalLanguage(config).reads_past_holes is exact, config

@@ -12,8 +12,9 @@ from superlens.reading import Written
 from superlens.vision.canvas import CanvasRule
 
 BROKEN = (
-    "", "()", "(1,2,3)", "(1,2,3,4", "(1,2,3,4,5)", "(a,b,c,d)", "1,2,3,4", "(-5,-5,2000,2000)", "(9,9,1,1)", "(1.5,2,3,4)", "(((((",
-    "(1,2,3,4)(", "\ufffd(1,2,3,4)", "(99999999999999999999,0,1,1)", "(1,2,3,4) and then (5,6,7,8) words", "( 1 , 2 , 3 , 4 )", "(٣,1,2,3)",
+    "", "()", "(1,2,3)", "(1,2,3,4", "(1,2,3,4,5)", "(a,b,c,d)", "1,2,3,4", "(-5,-5,2000,2000)", "(9,9,1,1)", "(1.5,2,3,4)",
+    "(((((", "(1,2,3,4)(", "\ufffd(1,2,3,4)", "(99999999999999999999,0,1,1)", "(1,2,3,4) and then (5,6,7,8) words",
+    "( 1 , 2 , 3 , 4 )", "(\u0663,1,2,3)",
 )  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def test_thousands_of_boxes_come_back_to_half_a_bin(bins):
         height, width = rng.integers(1, 5000, 2).tolist()
         canvas = CanvasRule().canvas(height, width)
         boxes_N4 = np.sort(rng.uniform(0, 1, (rng.integers(0, 20), 2, 2)), 1).reshape(-1, 4) * [width, height, width, height]
-        *_, begin, text, end = [*form.write(Boxes("a", boxes_N4), canvas)] if len(boxes_N4) else [0, Token("<box>"), Words(""), 0]
+        *_, begin, text, _ = [*form.write(Boxes("a", boxes_N4), canvas)] if len(boxes_N4) else [0, Token("<box>"), Words(""), 0]
         assert begin == Token("<box>")
         part, notes, spans = form.parse(text.text, "a", canvas, 0)
         assert not notes and part.count == len(spans) == len(boxes_N4)

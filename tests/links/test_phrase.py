@@ -6,7 +6,10 @@ import torch
 from superlens.batch import collate
 from superlens.links.base import Group
 
-LINKS = {"boxes": {"type": "phrase", "decoder": "detect"}, "masks": {"type": "phrase", "decoder": "segment"}}
+LINKS = {
+    "boxes": {"type": "phrase", "decoder": "detect"},
+    "masks": {"type": "phrase", "phrase": ["<cut>", "</cut>"], "decoder": "segment"},
+}
 
 
 def test_requests_depend_on_the_words_alone():

@@ -83,7 +83,9 @@ def test_tokens_of_two_links_have_rows_of_their_own_and_shared_ones_one_owner():
     ids = torch.tensor([5, 2048, 2051])
     embeds_LD = model.embed_ids(ids)
     assert torch.equal(embeds_LD[0], model.language.embed(ids[:1])[0])
-    assert torch.equal(embeds_LD[1], model.links["boxes"].token_rows[0]) and torch.equal(embeds_LD[2], model.links["masks"].token_rows[0])
+    assert torch.equal(embeds_LD[1], model.links["boxes"].token_rows[0]) and torch.equal(
+        embeds_LD[2], model.links["masks"].token_rows[0]
+    )
     with pytest.raises(ValueError, match="already means 'open' in another link"):
         tiny.model(links=tiny.RECIPE["links"] | {"masks": {"type": "query", "token": "<p>", "decoder": "segment", "phrase": None}})
 
@@ -101,6 +103,9 @@ def test_requests(pool, vectors, words):
 
 
 def test_mistakes_are_sentences():
+    same = {"type": "query", "token": "[BOX]", "decoder": "segment"}
+    with pytest.raises(ValueError, match=r"token '\[BOX\]' is that of links.boxes: give each link its own"):
+        tiny.model(links=tiny.RECIPE["links"] | {"masks": same})
     with pytest.raises(ValueError, match="read is 'at' or 'before', got 'after'"):
         QueryFormat("boxes", "boxes", "detect", "[BOX]", read="after")
     with pytest.raises(ValueError, match="0 where tokens are emitted"):
@@ -111,9 +116,9 @@ def test_mistakes_are_sentences():
         built(pool="max")
     with pytest.raises(ValueError, match="did you mean 'detect'"):
         built(decoder="detct")
-    with pytest.raises(ValueError, match="unknown key 'querys'.*did you mean 'queries'"):
+    with pytest.raises(ValueError, match=r"unknown key 'querys'.*did you mean 'queries'"):
         built(querys=2)
-    with pytest.raises(ValueError, match="unknown key 'pol' in links.boxes.*did you mean 'pool'"):
+    with pytest.raises(ValueError, match=r"unknown key 'pol' in links.boxes.*did you mean 'pool'"):
         built(pol="none")
-    with pytest.raises(ValueError, match="links.boxes .type query. lacks the key 'token'"):
+    with pytest.raises(ValueError, match=r"links.boxes .type query. lacks the key 'token'"):
         tiny.model(links={"boxes": {"type": "query", "decoder": "detect"}})

@@ -1,5 +1,6 @@
 """A run that is stopped and resumed equals one that is not; what can not be resumed is refused."""
 
+import os
 import re
 import signal
 import subprocess
@@ -84,14 +85,14 @@ def test_what_is_not_the_same_run_is_refused(tmp_path):
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_one_sentence(tmp_path):
-    recipe, out = recipe_file(tmp_path, stage(steps=100000, save_every=100000)), tmp_path / "run"
+    recipe, out = recipe_file(tmp_path, stage(steps=100000, save_every=100000, workers=1)), tmp_path / "run"
     command = [sys.executable, "-m", "superlens", "train", recipe, "--data", "world", "--out", str(out), "--device", "cpu"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     said, deadline = b"", time.monotonic() + 240
     while not re.search(rb"\b[1-9]\d*/100000", said):
         assert process.poll() is None and time.monotonic() < deadline, said.decode()
         said += process.stderr.read1(4096)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: the process that prepares batches gets it too
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     last = stderr.decode().strip().splitlines()[-1]

@@ -14,6 +14,7 @@ from superlens.recipes import build as building
 from superlens.recipes.schema import Stage, read_recipe
 from superlens.train import trainer
 from superlens.train.loop import choose_trained
+from superlens.train.rows import tight_rows
 
 
 def test_globs_choose_exactly_what_moves(tmp_path):
@@ -154,3 +155,11 @@ def test_published_weights_are_written_on_demand_only(tmp_path, monkeypatch):
     assert {name for name in written[True] if not name.startswith("language.")} == written[False] < written[True]
     train(recipe, tmp_path / "run-False", resume=True)  # filled from the stages' whole models
     assert set(load_file(tmp_path / "run-False" / "model.safetensors")) == written[False]
+
+
+def test_rows_hold_every_sample_once_with_less_padding_than_the_fewest_rows():
+    lengths = [110, 90, 135, 100]
+    rows = tight_rows(lengths, 400)
+    assert sorted(index for row in rows for index in row) == [0, 1, 2, 3]
+    assert max(sum(lengths[index] for index in row) for row in rows) == 245 and len(rows) == 2  # not 335 and 100
+    assert tight_rows([7], 7) == [[0]]

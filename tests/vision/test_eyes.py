@@ -8,7 +8,14 @@ from superlens.recipes.build import build
 from superlens.vision.canvas import Canvas
 from superlens.vision.eye import BackboneEye, HiddenStateEye
 
-PLAIN = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32, "patch_size": 16, "image_size": 64}
+PLAIN = {
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 32,
+    "patch_size": 16,
+    "image_size": 64,
+}
 DINO = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "patch_size": 14, "image_size": 56, "mlp_ratio": 2}
 STAGES = {"hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 1, 1]}
 EYES = {
@@ -86,7 +93,7 @@ def test_canvases_that_do_not_fit_are_refused_with_a_sentence():
     plain = {"type": "hf", "config": {"model_type": "vit"} | PLAIN, "channels": 16}
     with pytest.raises(ValueError, match="square: true, longest: 64"):
         build(tiny.recipe(eye=plain))
-    with pytest.raises(ValueError, match="multiples of 28.*canvas.multiple: 28"):
+    with pytest.raises(ValueError, match=r"multiples of 28.*canvas.multiple: 28"):
         build(tiny.recipe(eye={"type": "hf", "config": {"model_type": "dinov2"} | DINO, "channels": 16}))
     with pytest.raises(ValueError, match="multiples of 32"):
         build(tiny.recipe(canvas={"longest": 128, "shortest": 64, "multiple": 16}))
@@ -122,7 +129,11 @@ def test_published_eyes_by_name(tmp_path, family):
     model = build(tiny.recipe(eye=entry, canvas=canvas), seed=1).eval()
     theirs = {name: tensor for name, tensor in load_file(f"{folder}/model.safetensors").items() if "text" not in name}
     ours = model.eye.backbone.state_dict()
-    found = [name for name, tensor in theirs.items() if any(torch.equal(tensor, mine) for mine in ours.values() if mine.shape == tensor.shape)]
+    found = [
+        name
+        for name, tensor in theirs.items()
+        if any(torch.equal(tensor, mine) for mine in ours.values() if mine.shape == tensor.shape)
+    ]
     assert len(found) >= 0.8 * len(theirs)
     model.save_pretrained(tmp_path / "m")
     written = load_file(tmp_path / "m" / "model.safetensors")

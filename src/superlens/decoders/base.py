@@ -35,6 +35,13 @@ class Requests:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def __add__(self, other: Requests) -> Requests:
+        """Both, one after the other; n must be equal."""
+        vectors_KnC = torch.cat([self.vectors_KnC, other.vectors_KnC.to(self.vectors_KnC.dtype)])
+        picture_K = torch.cat([self.picture_K, other.picture_K])
+        labels, images, targets = self.labels + other.labels, self.images + other.images, self.targets + other.targets
+        return Requests(vectors_KnC, picture_K, labels, images, targets)
+
 
 class Decoder(nn.Module):
     """Base of all decoders.

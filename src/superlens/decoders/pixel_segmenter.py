@@ -50,6 +50,7 @@ class PixelSegmenter(Decoder):
 
     part = "masks"
     vote_unit = 8.0  # cells; keeps the votes' loss near 1
+    pixel_weight, dice_weight, centre_weight = 3.0, 1.5, 0.5
 
     def __init__(self, in_channels: int, channels: int = 96, depth: int = 2, width: int = 128, level: int = 0):
         super().__init__()
@@ -89,9 +90,9 @@ class PixelSegmenter(Decoder):
         vote_P = F.smooth_l1_loss(votes_P2 / self.vote_unit, wanted.votes_P2 / self.vote_unit, reduction="none", beta=0.1)
         centre = centre_focal(raw.centres_Khw, wanted.centres_Khw, wanted.care_Khw)
         return {
-            "pixel": (pixel_K.sum() * 4, counts["pixel"]),
-            "dice": (dice_K[present_K].sum(), counts["dice"]),
-            "centre": (centre * 0.5, counts["centre"]),
+            "pixel": (pixel_K.sum() * self.pixel_weight, counts["pixel"]),
+            "dice": (dice_K[present_K].sum() * self.dice_weight, counts["dice"]),
+            "centre": (centre * self.centre_weight, counts["centre"]),
             "vote": ((vote_P.sum(1) * wanted.weight_P).sum(), counts["vote"]),
         }
 
@@ -159,19 +160,19 @@ def centre_focal(logits_Khw: Tensor, heat_Khw: Tensor, care_Khw: Tensor) -> Tens
 def split(mask_hw: Tensor, centre_hw: Tensor, votes_2hw: Tensor, most: int = 50) -> tuple[list[Tensor], list[float]]:
     """One phrase's mask logits -> one logit map and one score per thing; best first.
 
-    Peaks of the centre map (3 x 3 maxima, at least 0.1 and a third of the best) are the things; without a clear peak the whole region
-    is one thing. Score: root of (mean mask probability inside x probability of the peak).
+    Peaks of the centre map (3 x 3 maxima, at least 0.2 and a third of the best) are the things; without two of them the whole region
+    is one thing, whose middle nobody needs to know ("the trees" have none). Score: how far the mean probability inside lies above the
+    threshold, and, where things were split, how sure their middles are.
     """
     chance_hw, heat_hw = mask_hw.float().sigmoid(), centre_hw.float().sigmoid()
     inside_hw = chance_hw > 0.5
     if not inside_hw.any():
         return [], []
     local_hw = heat_hw == F.max_pool2d(heat_hw[None], 3, 1, 1)[0]
-    bar = max(0.1, float(heat_hw.max()) / 3)
+    bar = max(0.2, float(heat_hw.max()) / 3)
     peaks = (local_hw & (heat_hw >= bar)).nonzero()
     if len(peaks) <= 1:
-        peak = heat_hw[inside_hw].max() if not len(peaks) else heat_hw.max()
-        return [mask_hw.float()], [float((chance_hw[inside_hw].mean() * peak).sqrt())]
+        return [mask_hw.float()], [sureness(chance_hw[inside_hw])]
     peaks = peaks[heat_hw[peaks[:, 0], peaks[:, 1]].argsort(descending=True)][:most]
     h, w = mask_hw.shape
     x_hw = torch.arange(w, device=mask_hw.device)[None] + 0.5 + votes_2hw[0].float()
@@ -183,8 +184,13 @@ def split(mask_hw: Tensor, centre_hw: Tensor, votes_2hw: Tensor, most: int = 50)
         own_hw = (owner_hw == index) & inside_hw
         if own_hw.any():
             logits.append(torch.where(owner_hw == index, mask_hw.float(), mask_hw.float().clamp(max=-4.0)))
-            scores.append(float((chance_hw[own_hw].mean() * heat_hw[row, column]).sqrt()))
+            scores.append((sureness(chance_hw[own_hw]) * float(heat_hw[row, column])) ** 0.5)
     return logits, scores
+
+
+def sureness(chance_P: Tensor) -> float:
+    """0..1: root of how far the mean probability of a region's cells lies between the threshold 0.5 and 1; specks score near 0."""
+    return float(((chance_P.mean() - 0.5) * 2).clamp(0, 1).sqrt())
 
 
 def to_original(logits_hw: Tensor, canvas: Canvas) -> np.ndarray:

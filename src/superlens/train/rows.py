@@ -39,11 +39,21 @@ class Collator:
     def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
         kept = [sample for sample in samples if len(sample) <= self.row_tokens]
         kept = kept or [Sample(np.zeros(1, np.int64), np.full(1, NO_LABEL))]  # one token without a label: nothing is learned
-        rows = None if self.apart else best_fit([len(sample) for sample in kept], self.row_tokens)
+        rows = None if self.apart else tight_rows([len(sample) for sample in kept], self.row_tokens)
         batch = collate(kept, rows)
         batch.samples = sum(len(sample) <= self.row_tokens for sample in samples)
         batch.dropped = len(samples) - batch.samples
         return {"batch": batch}
+
+
+def tight_rows(lengths: list[int], row_tokens: int) -> list[list[int]]:
+    """Best-fit rows at the length, out of eight up to row_tokens, at which rows and their padding hold the fewest tokens.
+
+    All rows of a batch are padded to the longest, so that a few shorter rows often cost less than the fewest.
+    """
+    limits = sorted({max(max(lengths), row_tokens * part // 8) for part in range(1, 9)})
+    ways = [best_fit(lengths, limit) for limit in limits]
+    return min(ways, key=lambda rows: len(rows) * max(sum(lengths[index] for index in row) for row in rows))
 
 
 @dataclass

@@ -73,7 +73,9 @@ class Eye(nn.Module):
                 f"this eye sees {side} x {side} pixels only, {shown}: set canvas to {{square: true, longest: {side}}} in the recipe."
             )
         if size[0] % self.multiple or size[1] % self.multiple:
-            raise ValueError(f"this eye sees sides that are multiples of {self.multiple}, {shown}: set canvas.multiple: {self.multiple}.")
+            raise ValueError(
+                f"this eye sees sides that are multiples of {self.multiple}, {shown}: set canvas.multiple: {self.multiple}."
+            )
 
     def forward(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
         raise NotImplementedError
@@ -102,7 +104,9 @@ class BackboneEye(Eye):
         self.pyramid = FeaturePyramid(self.backbone.channels, channels)
         self.level_channels = self.token_channels = channels
         if not 0 <= token_level < len(self.strides):
-            raise ValueError(f"eye.token_level is one of the {len(self.strides)} levels of this backbone, 0 the finest; got {token_level}.")
+            raise ValueError(
+                f"eye.token_level is one of the {len(self.strides)} levels of this backbone, 0 the finest; got {token_level}."
+            )
         self.token_level = token_level
         self.token_stride = self.strides[token_level]
 
