@@ -122,7 +122,8 @@ def test_holes_in_the_cache():
         (config_of("mistral") | {"sliding_window": None}, True),
         ({"model_type": "gemma3_text"} | GATED | gemma | {"sliding_window": 8}, False),
         ({"model_type": "qwen3"} | GATED | {"head_dim": 8, "sliding_window": 8, "use_sliding_window": False}, True),
-        ({"model_type": "mamba", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4}, False),
+        ({"model_type": "lfm2"} | GATED | {"layer_types": ["conv", "full_attention"]}, False),
+        ({"model_type": "mpt", "vocab_size": 64, "d_model": 32, "n_heads": 4, "n_layers": 2}, False),
         ({"model_type": "gpt_neo", "num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]} | SIZES, False),
     ]  # fmt: skip
     for config, exact in cases:
@@ -130,5 +131,7 @@ def test_holes_in_the_cache():
 
 
 def test_unknown_families_are_named():
+    with pytest.raises(ValueError, match="language models of type 'mamba' take no embeddings"):
+        CausalLanguage({"model_type": "mamba", "vocab_size": 64, "hidden_size": 32, "num_hidden_layers": 1, "state_size": 4})
     with pytest.raises(ValueError, match="unknown model_type 'lama': did you mean 'llama'"):
         CausalLanguage({"model_type": "lama"})

@@ -6,6 +6,7 @@ Shapes: R rows, T positions, D hidden width, P gathered positions, V vocabulary 
 from __future__ import annotations
 
 import copy
+import inspect
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +55,19 @@ class CausalLanguage(nn.Module):
         super().__init__()
         self.model = AutoModelForCausalLM.from_config(resolve_config(config))
         self.model.config.use_cache = False
+        self.takes_positions = "position_ids" in self._accepted()
         if adapter:
             self.adapt(adapter)
+
+    def _accepted(self) -> set[str]:
+        """Arguments of the base model. ValueError for families that can not be driven through embeddings and a cache."""
+        accepted = set(inspect.signature(self.model.base_model.forward).parameters)
+        if not {"inputs_embeds", "past_key_values"} <= accepted:
+            raise ValueError(
+                f"language models of type '{self.model.config.model_type}' take no embeddings with a cache of keys and values, "
+                "which links need: choose another family (llama, qwen3, gpt2, opt, gemma3_text, ...)."
+            )
+        return accepted
 
     def adapt(self, adapter: dict) -> None:
         """Inject LoRA layers (Hu et al., arXiv 2106.09685); published weights keep their names under `base_layer`."""
@@ -99,9 +111,10 @@ class CausalLanguage(nn.Module):
 
     @property
     def reads_past_holes(self) -> bool:
-        """Whether holes in the cache are exact: not where a window is narrower than the longest text, nor where a state recurs."""
+        """Whether holes in the cache are exact: not where a window is narrower than the longest text, where a state recurs, or where
+        places are counted along the cache (MPT)."""
         config = self.model.config.get_text_config()
-        if getattr(self.model, "_is_stateful", False):
+        if getattr(self.model, "_is_stateful", False) or not self.takes_positions:
             return False
         kinds = set(getattr(config, "layer_types", None) or [])
         if kinds - {"full_attention", "sliding_attention"} or "local" in (getattr(config, "attention_layers", None) or []):
