@@ -125,8 +125,8 @@ class Stage(Strict):
     place of the recipe's, or {source: {task: weight}} (a source is named as in --data, or by its file's stem).
     data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
     turns: in place of the recipe's. think: false leaves the language model out: links that read their label's words teach eye and
-    decoders alone, many times faster. accumulate: batches in an optimiser step. workers: processes that prepare batches. save_every: steps between
-    checkpoints.
+    decoders alone, many times faster. muon: globs of hidden matrices trained by Muon in place of AdamW. accumulate: batches in an
+    optimiser step. workers: processes that prepare batches. save_every: steps between checkpoints.
     """
 
     name: str
@@ -137,6 +137,7 @@ class Stage(Strict):
     row_tokens: int = Field(1024, ge=1)
     warmup: float = Field(0.05, ge=0, lt=1)
     weight_decay: float = Field(0.05, ge=0)
+    muon: list[str] = Field(default_factory=list)
     accumulate: int = Field(1, ge=1)
     workers: int = Field(0, ge=0)
     save_every: int = Field(200, ge=1)

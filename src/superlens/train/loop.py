@@ -15,19 +15,20 @@ from transformers import ProgressCallback, Trainer, TrainerCallback
 
 from superlens.model import Superlens
 from superlens.parts import nearest
+from superlens.train.optimizer import MuonWithAdamW, hidden_matrices
 
 ALL_TOO_LONG = 64  # samples that may be dropped before the first one that fits
 
 
 class LinkTrainer(Trainer):
-    """rates: {parameter glob: learning rate, "default": learning rate}."""
+    """rates: {parameter glob: learning rate, "default": learning rate}. muon: globs of the hidden matrices that Muon trains."""
 
-    def __init__(self, *arguments, rates: dict[str, float], **options):
+    def __init__(self, *arguments, rates: dict[str, float], muon: list[str] = (), **options):
         super().__init__(*arguments, **options)
         # The loss is already divided by counts shared over accumulated steps and ranks (see compute_loss).
         self.model_accepts_loss_kwargs = False
         self.loss_is_scaled_for_ga = True
-        self.rates = rates
+        self.rates, self.muon = rates, list(muon)
         self.counts: dict[str, float] = {}
         self.rounds = 0
         self.seen: dict[str, list] = {}
@@ -94,17 +95,27 @@ class LinkTrainer(Trainer):
         super().log(logs, *arguments, **options)
 
     def create_optimizer(self, model=None) -> torch.optim.Optimizer:
-        """AdamW; weights of two or more dimensions decay, and each parameter takes the rate of the first glob that names it."""
+        """AdamW; weights of two or more dimensions decay, and each parameter takes the rate of the first glob that names it.
+
+        With `muon`, hidden matrices whose names fit one of its globs are Muon's.
+        """
         if self.optimizer is None:
-            groups: dict[tuple[float, float], list] = {}
-            for name, parameter in (self.model if model is None else model).named_parameters():
+            model = self.model if model is None else model
+            hidden = {name for name in hidden_matrices(model) if matches(name.removeprefix("module."), self.muon)}
+            groups: dict[tuple, list] = {}
+            for name, parameter in model.named_parameters():
                 if parameter.requires_grad:
                     decay = self.args.weight_decay if parameter.ndim >= 2 else 0.0
-                    groups.setdefault((rate_of(name, self.rates), decay), []).append(parameter)
-            options = [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+                    groups.setdefault((rate_of(name, self.rates), decay, name in hidden), []).append(parameter)
+            options = [{"params": p, "lr": rate, "weight_decay": decay, "muon": muon} for (rate, decay, muon), p in groups.items()]
             betas = (self.args.adam_beta1, self.args.adam_beta2)
-            self.optimizer = torch.optim.AdamW(options, lr=self.args.learning_rate, betas=betas, eps=self.args.adam_epsilon, fused=True)
+            self.optimizer = MuonWithAdamW(options, betas=betas, eps=self.args.adam_epsilon, fused=True)
         return self.optimizer
+
+
+def matches(name: str, globs: list[str]) -> bool:
+    """Whether one of the globs names this parameter."""
+    return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
 
 def rate_of(name: str, rates: dict[str, float]) -> float:

@@ -230,7 +230,7 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
         arguments._n_gpu = 1
     collator = Collator(stage.row_tokens, apart) if stage.think else GlanceCollator()
     rows = Encoded(mixture, model.processor)
-    trainer = LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates)
+    trainer = LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates, muon=stage.muon)
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Progress)
     return trainer
