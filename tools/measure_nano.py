@@ -2,8 +2,8 @@
 
     SUPERLENS_DATA=... python tools/measure_nano.py [--model nano] [--limit 500] [--out table.md]
 
-Each row is one `superlens evaluate` command, printed beside its figures. The blind rows ask the same model with every picture replaced by
-grey; the colour-threshold row is a detector that only looks for the colour a phrase names.
+Each row is one `superlens evaluate` command, printed beside its figures. The blind rows ask the same model with every picture replaced
+by grey; the colour-threshold row is a detector that only looks for the colour a phrase names.
 """
 
 import argparse
@@ -39,7 +39,7 @@ ROWS = [
 ]
 BASELINES = [
     ("blind nano", lambda model: Blind(model), ("world", "text", "accuracy", None, "accuracy")),
-    ("best constant answer per form of question", lambda model: PriorText.fit(World(tasks=QUESTIONS)), ("world", "text", "accuracy", None, "accuracy")),
+    ("best constant answer", lambda model: PriorText.fit(World(tasks=QUESTIONS)), ("world", "text", "accuracy", None, "accuracy")),
     ("blind nano", lambda model: Blind(model), ("world", "boxes", "ap", None, "AP50")),
     ("colour threshold", lambda model: ColourThreshold(), ("world", "boxes", "ap", None, "AP50")),
     ("colour threshold", lambda model: ColourThreshold(), ("world", "boxes", "p50", None, "P@0.5")),
