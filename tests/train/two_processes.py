@@ -51,7 +51,6 @@ def sharded(folder: Path, parts: bool) -> dict:
 
     model = tiny.model().train()
     samples = [model.processor.encode(talk) for talk in talks()]
-    lift_scalars(model)
     inner = [*model.language.model.model.layers]
     if parts:
         inner += [*model.eye.backbone.encoder.stages, model.eye.pyramid, model.projector, *model.decoders.values()]
@@ -80,14 +79,6 @@ def sharded(folder: Path, parts: bool) -> dict:
     weights = {name: parameter.full_tensor() if hasattr(parameter, "full_tensor") else parameter for name, parameter in
                model.state_dict().items()}
     return {"weights": weights, "losses": losses, "missing": sorted(missing)}
-
-
-def lift_scalars(model: nn.Module) -> None:
-    """FSDP2 refuses parameters without a dimension: they get one."""
-    for module in model.modules():
-        for name, parameter in module._parameters.items():
-            if parameter is not None and parameter.ndim == 0:
-                module._parameters[name] = nn.Parameter(parameter.detach().reshape(1))
 
 
 KINDS = {

@@ -100,8 +100,8 @@ class DotProduct(nn.Module):
     def __init__(self, width: int, channels: int, prior: float):
         super().__init__()
         self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, channels), nn.LayerNorm(channels))
-        self.scale = nn.Parameter(torch.tensor(0.0))
-        self.bias = nn.Parameter(torch.tensor(prior / (1 - prior)).log())
+        self.scale = nn.Parameter(torch.zeros(1))  # one dimension: FSDP2 shards no scalars
+        self.bias = nn.Parameter(torch.tensor([prior / (1 - prior)]).log())
         self.channels = channels
 
     def forward(self, cells_BCL: Tensor, requests: Requests) -> Tensor:
@@ -115,4 +115,4 @@ class DotProduct(nn.Module):
             order.append(mine_k)
             products.append(query_KC[mine_k].to(cells_BCL.dtype) @ cells_BCL[picture])
         logits_KL = torch.cat(products)[torch.cat(order).argsort()].float()
-        return logits_KL * (self.scale.exp() / self.channels**0.5) + self.bias
+        return logits_KL * (self.scale.float().exp() / self.channels**0.5) + self.bias.float()

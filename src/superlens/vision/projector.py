@@ -27,7 +27,7 @@ class Projector(nn.Module):
         self.in_width = in_channels * merge * merge
         self.norm = nn.LayerNorm(self.in_width)
         self.place = nn.Linear(16, width)
-        self.out_scale = nn.Parameter(torch.tensor(float(scale)))
+        self.out_scale = nn.Parameter(torch.tensor([float(scale)]))
 
     def project(self, cells_BTC: Tensor) -> Tensor:
         raise NotImplementedError
