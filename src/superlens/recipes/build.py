@@ -36,6 +36,9 @@ def load(name: str, device: str | None = None, dtype: str | torch.dtype | None =
     """
     path = find_model(name)
     model = Superlens.from_pretrained(path, dtype=torch.float32)
+    for tensor in [*model.parameters(), *model.buffers()]:
+        # Memory of its own: weights that lie in a file's pages are aligned by chance, and sums over them differ in the last bit.
+        tensor.data = tensor.data.clone()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if isinstance(dtype, str):
         dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[dtype]
