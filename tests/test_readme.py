@@ -43,7 +43,7 @@ def shell_lines() -> list[tuple[str, list[str]]]:
     """(page's name, words of the command) of every line in a bash block; `NAME=value` and `> FILE` dropped."""
     found = []
     for page in PAGES:
-        for line in "".join(blocks(page, "bash")).splitlines():
+        for line in "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines():
             words = shlex.split(line, comments=True)
             while words and re.match(r"[A-Z_]+=", words[0]):
                 words = words[1:]
@@ -82,6 +82,11 @@ def test_commands_are_real():
         elif words[0] == "make":
             targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
             wrong += [f"{page}: {line}" for target in words[1:] if "=" not in target and target not in targets]
+        elif words[0] == "python" and words[1].endswith(".py"):  # a script of ours, and options that it knows
+            script = ROOT / words[1]
+            options = [word for word in words[2:] if word.startswith("--")]
+            known = script.is_file() and all(f'"{option}"' in script.read_text() for option in options)
+            wrong += [] if known else [f"{page}: {line}: no such script, or not its options"]
         elif words[0] not in OTHER_COMMANDS:
             wrong.append(f"{page}: {line}: not a command of ours")
     assert not wrong, "\n".join(wrong)
