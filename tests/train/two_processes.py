@@ -96,3 +96,6 @@ if __name__ == "__main__":
         result = KINDS[kind](home / kind)
         if os.environ.get("RANK", "0") == "0":
             torch.save(result, home / f"{kind}.pt")
+    # Leave together and in order: a process that just ends while gloo's threads still run may be aborted (exit code -6).
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

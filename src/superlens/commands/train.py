@@ -66,6 +66,11 @@ def train(
     except KeyboardInterrupt as stop:
         words = str(stop) or "stopped; --resume goes on from the last checkpoint"
         raise StoppedError(f"{words} (in '{out}').") from stop
+    finally:
+        import torch
+
+        if torch.distributed.is_initialized():  # else a process may be aborted while it ends, its threads still talking
+            torch.distributed.destroy_process_group()
     say(f"The model is in {out}")
 
 

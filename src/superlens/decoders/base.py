@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from superlens.message import Part
 from superlens.vision.eye import Scene
@@ -107,12 +106,14 @@ class DotProduct(nn.Module):
     def forward(self, cells_BCL: Tensor, requests: Requests) -> Tensor:
         """[B, C, L] cells -> logits [K, L]."""
         query_KC = self.query(requests.vectors_KnC.mean(1))
-        cells_BCL = F.normalize(cells_BCL, dim=1) * self.channels**0.5
-        # One product per picture: gathering every request's own copy of the cells would move K / B times the memory.
+        # The products are divided by the cells' lengths afterwards: K numbers a cell instead of C. One product per picture:
+        # gathering every request's own copy of the cells would move K / B times the memory.
+        lengths_BL = cells_BCL.square().sum(1).float().clamp(min=1e-12).sqrt()
+        cells_of = cells_BCL.unbind(0)
         order, products = [], []
         for picture in requests.picture_K.unique().tolist():
             mine_k = (requests.picture_K == picture).nonzero().squeeze(1)
             order.append(mine_k)
-            products.append(query_KC[mine_k].to(cells_BCL.dtype) @ cells_BCL[picture])
-        logits_KL = torch.cat(products)[torch.cat(order).argsort()].float()
-        return logits_KL * (self.scale.float().exp() / self.channels**0.5) + self.bias.float()
+            products.append(query_KC[mine_k].to(cells_BCL.dtype) @ cells_of[picture])
+        logits_KL = torch.cat(products)[torch.cat(order).argsort()].float() / lengths_BL[requests.picture_K]
+        return logits_KL * self.scale.float().exp() + self.bias.float()
