@@ -22,7 +22,7 @@ LAYERS = (
     ("parts",),
     ("vision", "language", "links"),
     ("decoders",),
-    ("processor", "reading", "batch", "model", "assemble", "published", "generation", "asking"),
+    ("processor", "reading", "batch", "naming", "outputs", "model", "assemble", "published", "generation", "asking"),
     ("recipes", "data"),
     ("train",),
     ("evaluate",),

@@ -6,6 +6,7 @@ Legend: R rows, T tokens a row, P positions, B pictures of one canvas size. Flat
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,8 +40,8 @@ class Batch:
     """Everything a forward needs.
 
     ids_RT; position_ids_RT restart at 0 for every sample; labelled_P flat positions with a label and their wanted_P ids.
-    visual: (flat first position, count, picture number). slots: link -> flat first positions. samples: how many; dropped: how many
-    were too long for a row.
+    visual: (flat first position, count, picture number). slots: link -> flat first positions. named: what visual tokens show
+    (naming.py), where a stage teaches it. samples: how many; dropped: how many were too long for a row.
     """
 
     ids_RT: Tensor
@@ -51,6 +52,7 @@ class Batch:
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: dict[str, list[int]] = field(default_factory=dict)
     groups: list[Placed] = field(default_factory=list)
+    named: Any = None
     samples: int = 0
     dropped: int = 0
 
@@ -62,6 +64,7 @@ class Batch:
                 setattr(self, entry.name, value.to(device))
         for pictures in self.pictures:
             pictures.pixels_BHWC = pictures.pixels_BHWC.to(device)
+        self.named = self.named and self.named.to(device)
         return self
 
 

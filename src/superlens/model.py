@@ -13,7 +13,6 @@ Legend: R rows, T tokens, D width of the language model, P labelled positions, K
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -24,6 +23,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 from superlens.batch import Batch, Placed, with_blanks
 from superlens.decoders.base import Losses, Requests, tensors_of
 from superlens.links.base import Group
+from superlens.naming import naming_loss
+from superlens.outputs import Asked, Outputs, merge_asked
 from superlens.vision.eye import Scene
 
 
@@ -35,27 +36,6 @@ class SuperlensConfig(PretrainedConfig):
     def __init__(self, recipe: dict | None = None, **kwargs):
         self.recipe = recipe or {}
         super().__init__(**kwargs)
-
-
-@dataclass
-class Asked:
-    """Requests of one decoder about one scene, and what it answered. `placed`: where each request stands in the batch."""
-
-    decoder: str
-    scene: int
-    requests: Requests
-    placed: list[Placed]
-    raw: Any = None
-
-
-@dataclass
-class Outputs:
-    """What the five joints leave behind."""
-
-    scenes: list[Scene]
-    hidden_RTD: Tensor
-    asked: list[Asked] = field(default_factory=list)
-    idle: Tensor | float = 0.0  # zero, depending on parts that ran only to keep processes in step
 
 
 class Superlens(PreTrainedModel):
@@ -237,15 +217,17 @@ class Superlens(PreTrainedModel):
         if together:
             idle = idle + sum(link.dummy(hidden_RTD[0, 0]) for link in self.links.values())
             idle = idle + sum(seen.float().sum() for seen in tensors_of([scenes, visual])) * 0.0
-        return Outputs(scenes, hidden_RTD, asked, idle)
+        return Outputs(scenes, visual, hidden_RTD, asked, idle)
 
     # -- loss -----------------------------------------------------------------------------------------------------
 
     def losses(self, outputs: Outputs, batch: Batch) -> Losses:
-        """Name -> (sum, count): "words", and "<decoder>.<loss>" for every decoder asked."""
+        """Name -> (sum, count): "words", "names" (naming.py), and "<decoder>.<loss>" for every decoder asked."""
         logits_PV = self.logits(outputs.hidden_RTD.flatten(0, 1)[batch.labelled_P])
         words = F.cross_entropy(logits_PV.float(), batch.wanted_P, reduction="sum")
         losses: Losses = {"words": (words, float(len(batch.wanted_P)))}
+        if batch.named and batch.named.count:
+            losses["names"] = naming_loss(outputs.visual, self.language, batch.named)
         for one in outputs.asked:
             for name, (total, count) in self.decoders[one.decoder].loss(one.raw, one.requests.targets).items():
                 before, known = losses.get(f"{one.decoder}.{name}", (0.0, 0.0))
@@ -254,7 +236,7 @@ class Superlens(PreTrainedModel):
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """The counts of `losses` before any forward, so that ranks and accumulated steps can share them."""
-        counts = {"words": float(len(batch.wanted_P))}
+        counts = {"words": float(len(batch.wanted_P)), "names": batch.named.count if batch.named else 0.0}
         for name, decoder in self.decoders.items():
             links = [key for key, link in self.links.items() if link.format.decoder == name]
             targets = [p.group.target for p in batch.groups if p.group.link in links]
@@ -265,7 +247,7 @@ class Superlens(PreTrainedModel):
     def counts_names(self) -> list[str]:
         """Every loss this model can have, in one order on every rank."""
         decoders = [f"{name}.{loss}" for name, decoder in self.decoders.items() for loss in decoder.counts([])]
-        return ["words", *decoders]
+        return ["words", "names", *decoders]
 
     def rounds(self, batch: Batch) -> int:
         """How often, at most, this batch runs the eye or a decoder: once per canvas size and link."""
@@ -286,14 +268,3 @@ class Superlens(PreTrainedModel):
         losses = self.losses(outputs, batch)
         total = outputs.idle + sum(value / max((counts or {}).get(name, count), 1.0) for name, (value, count) in losses.items())
         return {"loss": total, "losses": {name: (value.detach(), count) for name, (value, count) in losses.items()}}
-
-
-def merge_asked(asked: list[Asked]) -> list[Asked]:
-    """Requests of several links to the same decoder about the same scene become one."""
-    merged: dict[tuple, Asked] = {}
-    for one in asked:
-        key = (one.decoder, one.scene, one.requests.vectors_KnC.shape[1])
-        known = merged.setdefault(key, one)
-        if known is not one:
-            known.requests, known.placed = known.requests + one.requests, known.placed + one.placed
-    return list(merged.values())

@@ -125,8 +125,9 @@ class Stage(Strict):
     place of the recipe's, or {source: {task: weight}} (a source is named as in --data, or by its file's stem).
     data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
     turns: in place of the recipe's. think: false leaves the language model out: links that read their label's words teach eye and
-    decoders alone, at a fraction of the cost. muon: globs of hidden matrices trained by Muon in place of AdamW. accumulate: batches
-    in an optimiser step. workers: processes that prepare batches. save_every: steps between checkpoints.
+    decoders alone, at a fraction of the cost. names: true also draws visual tokens towards the words of the targets they lie under
+    (naming.py). muon: globs of hidden matrices trained by Muon in place of AdamW. accumulate: batches in an optimiser step.
+    workers: processes that prepare batches. save_every: steps between checkpoints.
     """
 
     name: str
@@ -143,6 +144,7 @@ class Stage(Strict):
     save_every: int = Field(200, ge=1)
     turns: tuple[int, int] | None = None
     think: bool = True
+    names: bool = False
     tasks: dict[str, Any] | None = None
     data: dict[str, float] | None = None
 

@@ -228,7 +228,8 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
     )
     if arguments.n_gpu > 1:  # several devices are several processes (torchrun), never Trainer's threads
         arguments._n_gpu = 1
-    collator = Collator(stage.row_tokens, apart) if stage.think else GlanceCollator()
+    grid = model.processor.grid if stage.names else None
+    collator = Collator(stage.row_tokens, apart, grid) if stage.think else GlanceCollator(grid)
     rows = Encoded(mixture, model.processor)
     trainer = LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates, muon=stage.muon)
     trainer.remove_callback(ProgressCallback)
