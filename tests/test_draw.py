@@ -63,6 +63,16 @@ def test_outlines_keypoints_and_small_pictures():
     assert not has(page, 0, 0, SECOND, 8), "points that are not labelled stay away"
 
 
+def test_limbs_are_drawn_between_points_with_the_names_of_coco():
+    points = [[100, 100, 2], [300, 100, 2], [300, 400, 0]]
+    body = Message("assistant", Keypoints("man", ("left_shoulder", "left elbow", "left wrist"), [points]))
+    page = draw(body, GREY)
+    assert has(page, 100, 200, FIRST) and has(page, 100, 100, FIRST) and not has(page, 250, 300, FIRST, 20)
+    other = draw(Message("assistant", Keypoints("mouse", ("snout", "ear", "tail"), [points])), GREY)
+    assert has(other, 100, 100, FIRST) and not has(other, 100, 220, FIRST, 20)
+    assert has(other, 104, 307, FIRST) and not has(other, 404, 307, FIRST, 20), "names stand beside the points that are there"
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (50, 20000), (20000, 50), (3, 2000), (2000, 3)])
 def test_odd_pictures(shape):
     picture = np.zeros((*shape, 3), np.uint8)

@@ -257,3 +257,9 @@ def test_importing_messages_is_light():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_bounds_of_keypoints_are_the_box_or_the_extent_of_the_labelled_points():
+    xyv = [[[3, 9, 2], [7, 4, 1], [50, 50, 0]], [[1, 1, 0]] * 3]
+    assert Keypoints("man", ("a", "b", "c"), xyv).bounds.tolist() == [[3, 4, 7, 9], [0, 0, 0, 0]]
+    assert Keypoints("man", ("a", "b", "c"), xyv, xyxy=[[0, 0, 9, 9]] * 2).bounds.tolist() == [[0, 0, 9, 9]] * 2

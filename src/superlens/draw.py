@@ -21,8 +21,11 @@ NARROWEST = 320  # a caption needs this much
 MARGIN = 12
 CROWD = 12  # with more objects than this, the names beside them are left to the caption
 # the limbs and trunk of COCO's 17 keypoints
-_SKELETON = ((5, 7), (7, 9), (6, 8), (8, 10), (5, 6), (5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14),
-             (14, 16))
+_SKELETON = (
+    *((f"{side} {a}", f"{side} {b}") for side in ("left", "right")
+      for a, b in (("shoulder", "elbow"), ("elbow", "wrist"), ("shoulder", "hip"), ("hip", "knee"), ("knee", "ankle"))),
+    ("left shoulder", "right shoulder"), ("left hip", "right hip"),
+)
 
 
 def draw(message: Message, images=None):
@@ -105,12 +108,8 @@ def _draw_part(supervision, canvas, part, scale, colour):
     lookup = np.zeros(part.count, int)
     if isinstance(part, Keypoints):
         found.xy = (found.xy * scale).astype(np.float32)
-        if len(part.names) == 17:
-            edges = [(a + 1, b + 1) for a, b in _SKELETON]
-            canvas = supervision.EdgeAnnotator(color=colour, thickness=thickness, edges=edges).annotate(canvas, found)
-        canvas = supervision.VertexAnnotator(color=colour, radius=thickness + 2).annotate(canvas, found)
-        boxes = part.xyxy if part.xyxy is not None else _seen_bounds(part)
-        found = to_supervision(Boxes(part.label, boxes, part.scores))
+        canvas = _draw_points(supervision, canvas, part, found, scale, name, thickness)
+        found = to_supervision(Boxes(part.label, part.bounds, part.scores))
     found.xyxy = (found.xyxy * np.tile(scale, 2)).astype(np.float32)
     if isinstance(part, Masks):
         found.mask = np.stack([_resized(mask, canvas.shape[:2]) for mask in part.masks])
@@ -153,12 +152,34 @@ def _draw_labels(canvas, xyxy_N4, labels, colour):
     return np.asarray(image).copy()
 
 
-def _seen_bounds(part: Keypoints) -> np.ndarray:
-    rows = []
-    for xyv in part.xyv:
-        seen = xyv[xyv[:, 2] > 0][:, :2]
-        rows.append(np.concatenate([seen.min(0), seen.max(0)]) if len(seen) else np.zeros(4))
-    return np.array(rows, np.float32)
+def _edges(names) -> list[tuple[int, int]]:
+    """Which of `names` are joined, counted from 1: limbs and trunk of a body, where both ends have COCO's names."""
+    places = {name.replace("_", " ").lower(): place for place, name in enumerate(names, 1)}
+    return [(places[a], places[b]) for a, b in _SKELETON if a in places and b in places]
+
+
+def _draw_points(supervision, canvas, part: Keypoints, found, scale, name, thickness):
+    """The points of `found` (in canvas pixels), dots small where objects are; a skeleton, or the names beside few points."""
+    colour = supervision.Color.from_hex(name)
+    sides = (part.bounds[:, 2:] - part.bounds[:, :2]) * scale
+    radius = int(np.clip(sides.max() / 40, 2, thickness + 2))
+    edges = _edges(part.names)
+    if edges:
+        annotator = supervision.EdgeAnnotator(color=colour, thickness=min(radius, thickness), edges=edges)
+        canvas = annotator.annotate(canvas, found)
+    canvas = supervision.VertexAnnotator(color=colour, radius=radius).annotate(canvas, found)
+    named = [(*(xy * scale), word) for xyv in part.xyv for word, xy, v in zip(part.names, xyv[:, :2], xyv[:, 2], strict=True) if v > 0]
+    if edges or not 0 < len(named) <= CROWD:
+        return canvas
+    corners = []
+    for x, y, _ in sorted(named, key=lambda point: point[1]):
+        # A name that would cover the one above it moves down.
+        above = [other for other in corners if abs(other[0] - x) < 90 and y + 9 - other[1] < 19]
+        y = max([y + 9, *(other[1] + 19 for other in above)])
+        corners.append((x + radius + 3, y, x + radius + 3, y))
+    words = [word for _, _, word in sorted(named, key=lambda point: point[1])]
+    drawn = _draw_labels(np.ascontiguousarray(canvas[..., ::-1]), np.array(corners), words, name)
+    return np.ascontiguousarray(drawn[..., ::-1])
 
 
 def _resized(mask_HW: np.ndarray, shape) -> np.ndarray:

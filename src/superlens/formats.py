@@ -315,7 +315,7 @@ def _coco_image(image: Image) -> dict:
 
 def _coco_object(part, i: int) -> dict:
     """Object i of a part, as an annotation without its ids."""
-    bounds = part.bounds[i] if isinstance(part, (Masks, Polygons)) else None if part.xyxy is None else part.xyxy[i]
+    bounds = part.xyxy[i] if isinstance(part, Boxes) else part.bounds[i]
     data = {"iscrowd": int(part.ignore is not None and part.ignore[i])}
     if isinstance(part, Masks):
         data["segmentation"], data["area"] = rle_encode(part.masks[i:i + 1])[0], int(part.masks[i].sum())
@@ -323,10 +323,7 @@ def _coco_object(part, i: int) -> dict:
         data["segmentation"] = [[float(v) for v in part.points[i].reshape(-1)]]
         data["area"] = outline_area(part.points[i])
     if isinstance(part, Keypoints):
-        seen = part.xyv[i][part.xyv[i, :, 2] > 0]
-        data["keypoints"], data["num_keypoints"] = part.xyv[i].reshape(-1).tolist(), len(seen)
-        if bounds is None:
-            bounds = np.concatenate([seen[:, :2].min(0), seen[:, :2].max(0)]) if len(seen) else np.zeros(4)
+        data["keypoints"], data["num_keypoints"] = part.xyv[i].reshape(-1).tolist(), int((part.xyv[i, :, 2] > 0).sum())
         if part.area is not None:
             data["area"] = float(part.area[i])
     x1, y1, x2, y2 = (float(v) for v in bounds)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from superlens.batch import Batch, collate
+from superlens.links.base import ROUTING
 from superlens.parts import nearest
 from superlens.processor import Sample
 from superlens.reading import Written
@@ -76,14 +77,12 @@ class Generator:
         self.emitting: dict[int, list[int]] = {}
         self.read_at: set[int] = set()
         for name, form in processor.formats.items():
-            route = next((token for token, role in form.roles().items() if role == "route"), None)
-            if route is None:
-                continue
-            ids = [processor.token_ids[token] for token in (route, *form.emitted)]
-            self.emitting[ids[0]] = ids[1:]
-            self.read_at.add(ids[-1])
-            if form.slots:
-                self.slot_links[ids[-1]] = name
+            for route in (token for token, role in form.roles().items() if role in ROUTING):
+                ids = [processor.token_ids[token] for token in (route, *form.emitted)]
+                self.emitting[ids[0]] = ids[1:]
+                self.read_at.add(ids[-1])
+                if form.slots:
+                    self.slot_links[ids[-1]] = name
         self.end_ids = set(processor.end_ids)
         self.keeps_hidden = any(link.format.decoder for link in model.links.values())
         self.keeps_chances = any(hasattr(form, "parse") for form in processor.formats.values())
@@ -131,6 +130,8 @@ class Generator:
         decisive = by_role.get("route", []) + by_role.get("emitted", []) or by_role.get("begin", [])
         if "open" not in by_role:
             return decisive, {}
+        if "member" in by_role:  # what follows a label is the model's choice: the thing itself or what belongs to it
+            return by_role["open"], {}
         return by_role["open"], dict.fromkeys(by_role.get("close", []), decisive)
 
     def _generator(self, index: int) -> np.random.Generator:

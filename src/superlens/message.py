@@ -218,6 +218,18 @@ class Keypoints(OutputPart):
         if not np.isin(self.xyv[..., 2], (0, 1, 2)).all():
             raise ValueError(f"v of Keypoints {self.label!r} must be 0 (not labelled), 1 (hidden) or 2 (visible).")
 
+    @property
+    def bounds(self) -> np.ndarray:
+        """(N, 4) float32: `xyxy` if given, else the extent of the points with v > 0 (zeros where there is none)."""
+        if self.xyxy is not None:
+            return self.xyxy
+        bounds = np.zeros((self.count, 4), np.float32)
+        for row, xyv in zip(bounds, self.xyv, strict=True):
+            seen = xyv[xyv[:, 2] > 0, :2]
+            if len(seen):
+                row[:] = *seen.min(0), *seen.max(0)
+        return bounds
+
 
 @dataclass(frozen=True, eq=False)
 class Polygons(OutputPart):

@@ -182,7 +182,9 @@ class Superlens(PreTrainedModel):
         vectors_KnC = link.requests(hidden_LD[positions_Kn], self.mean_words(groups), groups)
         picture_K = torch.tensor([scene_of[p.picture][1] for p in mine], device=hidden_LD.device)
         targets = [group.target for group in groups if group.target is not None]
-        requests = Requests(vectors_KnC, picture_K, [g.label for g in groups], [g.image for g in groups], targets)
+        row = {id(group): k for k, group in enumerate(groups)}
+        parents = [row[id(group.parent)] if group.parent else -1 for group in groups]
+        requests = Requests(vectors_KnC, picture_K, [g.label for g in groups], [g.image for g in groups], targets, parents)
         return Asked(link.format.decoder, scene, requests, mine)
 
     def mean_words(self, groups: list[Group]) -> Tensor:
@@ -239,7 +241,7 @@ class Superlens(PreTrainedModel):
         counts = {"words": float(len(batch.wanted_P)), "names": batch.named.count if batch.named else 0.0}
         for name, decoder in self.decoders.items():
             links = [key for key, link in self.links.items() if link.format.decoder == name]
-            targets = [p.group.target for p in batch.groups if p.group.link in links]
+            targets = [p.group.target for p in batch.groups if p.group.link in links and p.group.target is not None]
             for loss, count in decoder.counts(targets).items():
                 counts[f"{name}.{loss}"] = count
         return counts

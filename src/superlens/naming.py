@@ -21,7 +21,7 @@ from superlens.message import Boxes, Masks
 from superlens.vision.canvas import Canvas, TokenGrid
 
 SHARPNESS = 20.0  # cosines lie in -1..1; a token that shows three words has about 0.58 with each
-WEIGHT = 0.25
+WEIGHT = 0.5
 MOST_WORDS = 3  # longer labels are descriptions that also speak of other things ("the ring left of the small star")
 COVERED = 0.3  # share of a token's area
 

@@ -25,12 +25,14 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "language": {"causal_lm": "superlens.language.causal.CausalLanguage"},
     "links": {
         "query": "superlens.links.query.QueryLink",
+        "keypoint": "superlens.links.keypoint.KeypointLink",
         "codec": "superlens.links.codec.CodecLink",
         "phrase": "superlens.links.phrase.PhraseLink",
     },
     "decoders": {
         "dense_detector": "superlens.decoders.dense_detector.DenseDetector",
         "pixel_segmenter": "superlens.decoders.pixel_segmenter.PixelSegmenter",
+        "keypoint_detector": "superlens.decoders.keypoint_detector.KeypointDetector",
     },
 }
 

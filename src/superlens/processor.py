@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from superlens.links.base import Group, LinkFormat, Piece, Slots, Token, Words
-from superlens.message import Boxes, Conversation, Image, Masks, Message, Part, Text
+from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Words
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Part, Text
 from superlens.reading import AnswerReader, Written
 from superlens.vision.canvas import Canvas, CanvasRule, TokenGrid
 
@@ -201,21 +201,28 @@ class Writer:
         if not 0 <= part.image < len(self.out.canvases):
             raise ValueError(f"'{part.label}' speaks of picture {part.image}, which has not been shown before it.")
         canvas = self.out.canvases[part.image]
-        routed: list[int] = []
+        routed: list[list[int]] = []  # positions of each routing token and what follows it
         absent = False
         for piece in form.write(part, canvas):
             at = self._write(piece, form, learn)
-            if isinstance(piece, Token):
-                role = self.processor.roles[piece.name]
-                routed += at if role in ("route", "emitted") else []
-                absent |= role == "absent"
-            elif isinstance(piece, Slots):
-                routed += at
+            role = self.processor.roles[piece.name] if isinstance(piece, Token) else None
+            if role in ROUTING:
+                routed.append(at)
+            elif role == "emitted" or isinstance(piece, Slots):
+                routed[-1] += at
+            absent |= role == "absent"
         if form.decoder is not None and not absent:
             target = on_canvas(part, canvas, self.processor.canvas) if learn else None
-            words = self.processor.words(f" {part.label}")
-            positions = form.read_positions(routed)
-            self.out.groups.append(Group(form.name, part.label, positions, part.image, words, target))
+            self._groups(form, part, routed or [[]], target)
+
+    def _groups(self, form: LinkFormat, part: Part, routed: list[list[int]], target: Part | None) -> None:
+        """One group for the part, and one for each of its members."""
+        parent = None
+        for label, written in zip(form.labels(part), routed, strict=True):
+            words = self.processor.words(f" {label}")
+            group = Group(form.name, label, form.read_positions(written), part.image, words, target, parent)
+            self.out.groups.append(group)
+            parent, target = parent or group, None
 
     def _write(self, piece: Piece, form: LinkFormat, learn: bool) -> list[int]:
         if isinstance(piece, Words):
@@ -235,9 +242,13 @@ class Writer:
 
 
 def on_canvas(part: Part, canvas: Canvas, rule: CanvasRule) -> Part:
-    """A Boxes or Masks part in original pixels -> the same in canvas pixels, for a decoder's loss."""
+    """A Boxes, Masks or Keypoints part in original pixels -> the same in canvas pixels, for a decoder's loss."""
     if isinstance(part, Boxes):
         return Boxes(part.label, canvas.boxes_to_canvas(part.xyxy), ignore=part.ignore, image=part.image)
     if isinstance(part, Masks):
         return Masks(part.label, rule.place_masks(part.masks, canvas), ignore=part.ignore, image=part.image)
+    if isinstance(part, Keypoints):
+        xyv_NK3 = part.xyv * np.append(canvas.scale_xy, 1).astype(np.float32)
+        xyxy_N4 = None if part.xyxy is None else canvas.boxes_to_canvas(part.xyxy)
+        return Keypoints(part.label, part.names, xyv_NK3, xyxy_N4, ignore=part.ignore, image=part.image)
     return part

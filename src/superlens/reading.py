@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from superlens.links.base import Group
+from superlens.links.base import ROUTING, Group
 from superlens.message import Boxes, Text
 
 
@@ -103,9 +103,9 @@ class AnswerReader:
             self.codec = []
         elif role == "end" and self.codec is not None:
             self._codec(written, unfinished=False)
-        elif role == "route":
+        elif role in ROUTING:
             self._flush()
-            return self._route(form, index, written)
+            return self._route(form, index, written, member=role == "member")
         else:
             self.notes.append(f"'{name}' stands where nothing led to it")
         return index
@@ -117,7 +117,7 @@ class AnswerReader:
                 return name
         return self.processor.owner[token]
 
-    def _route(self, form, index: int, written: Written) -> int:
+    def _route(self, form, index: int, written: Written, member: bool) -> int:
         places = [written.places[index]]
         for emitted in form.emitted:
             follows = index + 1 < len(written.ids) and written.ids[index + 1] == self.processor.token_ids[emitted]
@@ -134,8 +134,18 @@ class AnswerReader:
                 self.label = None
                 return index
             places += list(range(first, first + form.slots))
-        self._group(form, places)
+        self._member(form, places) if member else self._group(form, places)
         return index
+
+    def _member(self, form, places: list[int]) -> None:
+        """A group that belongs to the one written last."""
+        label = self._take_label()
+        parent = self.content[-1] if self.content else None
+        if not isinstance(parent, Group) or parent.link != form.name:
+            self.notes.append(f"'{label}' belongs to nothing that was named before it")
+            return
+        words = self.processor.words(f" {label}")
+        self.groups.append(Group(form.name, label, form.read_positions(places), parent.image, words, parent=parent))
 
     def _group(self, form, places: list[int]) -> None:
         label = self._take_label()

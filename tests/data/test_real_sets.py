@@ -21,6 +21,9 @@ SETS = {
     "deeppcb/instances_val.json": (60, "boxes", 60),
     "coco_mini/instances_val.json": (48, "masks", 48 * 7),
     "coco_mini/captions_val.json": (48, "text", 48),
+    "coco_mini/person_keypoints_val.json": (48, "keypoints", 48),
+    "lspet/person_keypoints_val.json": (80, "keypoints", 80),
+    "dlc_mouse/keypoints_val.json": (24, "keypoints", 24 * 2),
 }
 
 
@@ -64,3 +67,13 @@ def test_coco_crowds_are_ignored():
     answers = [example.answer for example in source.examples("boxes")[crowd * 7 : crowd * 7 + 7]]
     ignored = [part for answer in answers for part in answer.boxes if part.ignore is not None]
     assert ignored and all(isinstance(part, Boxes) for part in ignored)
+
+
+def test_points_of_real_files_are_named_in_words_and_people_without_points_are_ignored():
+    mouse = open_source(Path(FOLDER) / "dlc_mouse/keypoints_val.json").examples("keypoints")
+    assert mouse[0].answer.keypoints[0].names == ("snout", "leftear", "rightear", "tailbase")
+    assert mouse[1].answer.keypoints[0].names[1:3] == ("finger1", "tongue") and mouse[1].answer.keypoints[0].count == 0
+    people = [example.answer.keypoints[0] for example in open_source(Path(FOLDER) / "coco_mini/person_keypoints_val.json")
+              .examples("keypoints")]
+    assert sum(part.count for part in people) == 97
+    assert sum(int(part.ignore.sum()) for part in people if part.ignore is not None) == 40

@@ -6,9 +6,9 @@ import pytest
 from superlens.data.templates import HELD_OUT, TASKS, TRAINING, ask, listing, slots_of
 
 CONTRACT = {"boxes", "masks", "refer_boxes", "refer_masks", "caption", "describe", "count", "colour", "exists",
-            "relation", "reason_boxes", "reason_masks"}
+            "relation", "reason_boxes", "reason_masks", "keypoints"}
 SLOTS = {"things": "red circles, Platelets and road", "thing": "the star left of the moon", "question": "what is odd",
-         "first": "the ring", "relation": "above", "second": "the blue heart"}
+         "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}
 
 
 def _plain(wording):

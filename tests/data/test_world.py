@@ -205,8 +205,8 @@ def test_wrong_settings_are_told():
                             ({"tasks": {"boxes": 0}}, "weights"), ({"turns": (0, 2)}, "turns")):
         with pytest.raises(ValueError, match=words):
             World(**settings)
-    with pytest.raises(ValueError, match="keypoints"):
-        World().examples("keypoints")
+    with pytest.raises(ValueError, match="polygons"):
+        World().examples("polygons")
     with pytest.raises(ValueError, match="masks"):
         World().examples("boxes", task="masks")
 

@@ -26,11 +26,13 @@ def test_the_surface():
     assert {part: tuple(names) for part, names in METRICS.items()} == {
         "boxes": ("ap", "p50", "absent", "routing"),
         "masks": ("ap", "miou", "iou", "absent", "routing"),
+        "keypoints": ("oks", "pck", "routing"),
         "text": ("accuracy", "routing"),
     }
     keys = {
         "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "miou": ["mIoU", "per_class"],
-        "iou": ["gIoU", "cIoU"], "accuracy": ["accuracy"], "routing": ["routing"],
+        "iou": ["gIoU", "cIoU"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
+        "accuracy": ["accuracy"], "routing": ["routing"],
     }
     for part, names in METRICS.items():
         for name, kind in names.items():
@@ -43,6 +45,8 @@ def test_the_surface():
     ("boxes", "app", "unknown metric 'app' for boxes: did you mean 'ap'"),
     ("boxes", "miou", "unknown metric 'miou' for boxes"),
     ("text", "acuracy", "did you mean 'accuracy'"),
+    ("keypoints", "pcl:0.1", "unknown metric 'pcl' for keypoints: did you mean 'pck'"),
+    ("boxes", "ap:0.5", "a metric that takes none"),
 ])
 def test_unknown_names_are_refused(part, name, words):
     with pytest.raises(ValueError, match=words):

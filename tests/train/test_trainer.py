@@ -163,3 +163,22 @@ def test_rows_hold_every_sample_once_with_less_padding_than_the_fewest_rows():
     assert sorted(index for row in rows for index in row) == [0, 1, 2, 3]
     assert max(sum(lengths[index] for index in row) for row in rows) == 245 and len(rows) == 2  # not 335 and 100
     assert tight_rows([7], 7) == [[0]]
+
+
+def boxes_only(**tasks):
+    links = {"boxes": tiny.RECIPE["links"]["boxes"]}
+    recipe = tiny.recipe(links=links, decoders={"detect": tiny.RECIPE["decoders"]["detect"]})
+    return read_recipe(recipe | ({"data": {"tasks": tasks}} if tasks else {}))
+
+
+def test_a_source_asks_only_what_the_links_can_answer():
+    plan = boxes_only()
+    source = trainer.open_taught(plan, "world", None)
+    assert {"boxes", "refer_boxes", "count"} <= set(source.tasks)
+    assert not [task for task in source.tasks if "masks" in task]
+    assert trainer.open_taught(read_recipe(tiny.recipe()), "world", None).tasks.keys() > source.tasks.keys()
+
+
+def test_what_is_wished_for_and_can_not_be_answered_is_refused():
+    with pytest.raises(ValueError, match="'world' is to teach the task 'refer_masks', but this recipe has no link that writes masks"):
+        trainer.open_taught(boxes_only(boxes=1, refer_masks=1), "world", None)

@@ -11,7 +11,7 @@ from superlens.commands.common import FailedError, Seed, file_to_write, open_che
 
 app = typer.Typer(help="Look through, turn into JSONL, draw and show data sets.", no_args_is_help=True)
 
-File = Annotated[str, typer.Argument(help="COCO JSON, VOC, LLaVA JSON, our JSONL, or world.", show_default=False)]
+File = Annotated[str, typer.Argument(help="COCO JSON, VOC, DeepLabCut CSV, LLaVA JSON, our JSONL, or world.", show_default=False)]
 Root = Annotated[str | None, typer.Option(help="Folder of the pictures; default: the file's own.")]
 NewFile = Annotated[str, typer.Option("--out", help="The JSONL file to write; it must not exist.", show_default=False)]
 
@@ -44,7 +44,7 @@ def check(
 def convert(
     file: File,
     out: NewFile,
-    part: Annotated[str | None, typer.Option(help="boxes or masks, where a file has both.")] = None,
+    part: Annotated[str | None, typer.Option(help="boxes, masks or keypoints, where a file has several.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Write only this many lines.")] = None,
     root: Root = None,
     seed: Seed = 0,
@@ -52,8 +52,8 @@ def convert(
     """Write a data set as our JSONL: one conversation a line, pictures by relative path."""
     if file == "world":
         raise ValueError("The drawn world is endless: write some of it with `superlens data world --out FILE`.")
-    if part is not None and part not in ("boxes", "masks"):
-        raise ValueError(f"--part: there is no '{part}' to choose: boxes or masks.")
+    if part is not None and part not in ("boxes", "masks", "keypoints"):
+        raise ValueError(f"--part: there is no '{part}' to choose: boxes, masks or keypoints.")
     target = _new_file(out)
     open_checked(file, root=root)
     from superlens.data.convert import convert as write

@@ -30,7 +30,7 @@ Recipe = Annotated[
 Files = Annotated[
     list[str],
     typer.Option(
-        "--data", metavar="FILE[:WEIGHT]", help="COCO JSON, VOC, LLaVA JSON, our JSONL, or world; several times.",
+        "--data", metavar="FILE[:WEIGHT]", help="COCO JSON, VOC, DeepLabCut CSV, LLaVA JSON, our JSONL, or world; several times.",
         show_default=False,
     ),
 ]

@@ -1,16 +1,17 @@
-"""Random views of a picture for training: scale, crop, flip and colour, with boxes and masks following.
+"""Random views of a picture for training: scale, crop, flip and colour, with boxes, masks and keypoints following.
 
-Names carry shapes: N objects, H rows, W columns, C channels, 4 = x1 y1 x2 y2 in pixels.
+Names carry shapes: N objects, H rows, W columns, C channels, K points, 4 = x1 y1 x2 y2 in pixels, 3 = x, y in pixels and v.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from superlens.message import Boxes, Conversation, Image, Masks, Message, Text
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Text
 
 DROP_BELOW = 0.3
 IGNORE_BELOW = 0.6
@@ -20,6 +21,9 @@ PLACE_WORDS = re.compile(
     r"\b(left|right|leftmost|rightmost|above|below|top|bottom|upper|lower|under|over|beneath|clockwise|mirrored)\b",
     re.IGNORECASE,
 )
+# Names of points on one side: "left ear", "leftear", "ear_left"; "l ear". The first pattern tells that a name surely is one.
+SIDED = re.compile(r"(?<![a-z])(left|right)")
+_OTHER_SIDE = {"left": "right", "right": "left", "l": "r", "r": "l"}
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,11 @@ class View:
     def size(self) -> tuple[int, int]:
         """(width, height) of the view in pixels."""
         return (self.out_height, self.out_width) if self.turn else (self.out_width, self.out_height)
+
+    @property
+    def reflected(self) -> bool:
+        """True for a mirror image: an odd number of mirrorings. (The quarter turn is one: it swaps rows and columns.)"""
+        return (self.flip_x + self.flip_y + self.turn) % 2 == 1
 
     def pixels(self, pixels: np.ndarray) -> np.ndarray:
         """The view of uint8 pixels (H, W, C) or (H, W): uint8, C-contiguous, same number of channels."""
@@ -91,6 +100,19 @@ class View:
         if self.flip_y:
             boxes_N4[:, [1, 3]] = height - boxes_N4[:, [3, 1]]
         return boxes_N4.astype(np.float32), kept_N / np.maximum(area_N, 1e-9)
+
+    def points(self, xyv_NK3: np.ndarray) -> np.ndarray:
+        """Points of the picture in pixels of the view, (N, K, 3) float32; those outside, and those with v = 0, are zeros."""
+        xyv_NK3 = np.array(xyv_NK3, dtype=np.float64)
+        xy_NK2 = xyv_NK3[..., :2] - [self.left, self.top]
+        seen_NK = (xyv_NK3[..., 2] > 0) & (xy_NK2 >= 0).all(-1) & (xy_NK2 <= [self.width, self.height]).all(-1)
+        xy_NK2 *= [self.out_width / self.width, self.out_height / self.height]
+        if self.turn:
+            xy_NK2 = xy_NK2[..., ::-1]
+        flips, size = np.array([self.flip_x, self.flip_y]), np.array(self.size)
+        xyv_NK3[..., :2] = np.where(flips, size - xy_NK2, xy_NK2)
+        xyv_NK3[~seen_NK] = 0
+        return xyv_NK3.astype(np.float32)
 
     def _mirror(self, window: np.ndarray) -> np.ndarray:
         if self.turn:
@@ -179,7 +201,7 @@ class Augment:
         )
 
     def __call__(self, conversation: Conversation, rng: np.random.Generator) -> Conversation:
-        """A random view of a conversation about one picture whose answers are boxes or masks.
+        """A random view of a conversation about one picture whose answers are boxes, masks or keypoints.
 
         Other conversations (several pictures, other parts, regions drawn by the user) come back unchanged.
         """
@@ -187,6 +209,7 @@ class Augment:
             return conversation
         pixels = conversation.images[0].pixels
         may_flip = not any(PLACE_WORDS.search(message.text) for message in conversation.messages)
+        may_flip &= all(mirror_order(part.names) is not None for message in conversation.messages for part in message.keypoints)
         view = self.view(pixels.shape[1], pixels.shape[0], rng, may_flip)
         seen = Image(view.pixels(pixels))
         messages = [
@@ -200,7 +223,7 @@ def _can_follow(conversation: Conversation) -> bool:
     parts = [part for message in conversation.messages for part in message.content]
     kinds = {type(part) for part in parts}
     pictures = sum(isinstance(part, Image) for part in parts)
-    return pictures == 1 and kinds <= {Text, Image, Boxes, Masks} and bool(kinds & {Boxes, Masks})
+    return pictures == 1 and kinds <= {Text, Image, Boxes, Masks, Keypoints} and bool(kinds - {Text, Image})
 
 
 def _follow(part, view: View, seen: Image):
@@ -210,7 +233,7 @@ def _follow(part, view: View, seen: Image):
         return see_boxes(view, part.label, part.xyxy, part.ignore)
     if isinstance(part, Masks):
         return see_masks(view, part.label, part.masks, part.ignore)
-    return part
+    return see_points(view, part) if isinstance(part, Keypoints) else part
 
 
 def see_boxes(view: View | None, label: str, xyxy_N4: np.ndarray, ignore_N: np.ndarray | None = None) -> Boxes:
@@ -244,3 +267,55 @@ def see_masks(
             ignore_N = ignore_N | (share_N < IGNORE_BELOW)
         masks_NHW, ignore_N = seen_NHW[keep_N], ignore_N[keep_N]
     return Masks(label, masks_NHW, ignore=ignore_N if ignore_N.any() else None)
+
+
+def see_points(view: View, part: Keypoints) -> Keypoints:
+    """Keypoints as the view sees them: points outside are not labelled there; in a mirror image left and right change names.
+
+    An object is ignored when less than 60 % of its box (where it has none: of its labelled points) is in the view, or no labelled point
+    is. It is dropped when that is less than 30 % and no labelled point is.
+    Raises ValueError when the view is a mirror image and `mirror_order` of the names is None.
+    """
+    xyv_NK3, had_NK = view.points(part.xyv), part.xyv[..., 2] > 0
+    if view.reflected:
+        order = mirror_order(part.names)
+        if order is None:
+            raise ValueError(f"A mirror image needs the points of both sides, got {', '.join(part.names)}.")
+        xyv_NK3 = xyv_NK3[:, order]
+    seen_N = (xyv_NK3[..., 2] > 0).any(1)
+    if part.xyxy is None:
+        xyxy_N4, share_N = None, (xyv_NK3[..., 2] > 0).sum(1) / np.maximum(had_NK.sum(1), 1)
+        wide_N = np.ones(part.count, bool)
+    else:
+        xyxy_N4, share_N = view.boxes(part.xyxy)
+        wide_N = (xyxy_N4[:, 2:] - xyxy_N4[:, :2] > 0.5).all(1)
+    ignore_N = ~seen_N | (share_N < IGNORE_BELOW)
+    ignore_N = ignore_N if part.ignore is None else ignore_N | part.ignore
+    factor = view.out_width * view.out_height / (view.width * view.height)
+    area_N = None if part.area is None else part.area * factor
+    part = replace(part, xyv=xyv_NK3, xyxy=xyxy_N4, area=area_N, ignore=ignore_N)
+    part = part.select(seen_N | (wide_N & (share_N >= DROP_BELOW)))
+    return part if part.ignore.any() else replace(part, ignore=None)
+
+
+def mirror_order(names: Sequence[str]) -> np.ndarray | None:
+    """(K,) where in `names` stands what each name is called in a mirror image: "left ear" at "right ear", "nose" at "nose".
+
+    None when a name of one side has no counterpart: such points can not be mirrored.
+    """
+    places = {name.lower(): place for place, name in enumerate(names)}
+    order = []
+    for place, name in enumerate(places):
+        other = next((places[word] for word in _mirrored(name) if word in places), None)
+        if other is None and SIDED.search(name):
+            return None
+        order.append(place if other is None else other)
+    return np.array(order, int) if len(places) == len(names) else None
+
+
+def _mirrored(name: str) -> Iterator[str]:
+    """What a name in small letters may be called on the other side."""
+    for pattern in (r"left|right", r"(?<![a-z])[lr](?![a-z])"):
+        other = re.sub(pattern, lambda match: _OTHER_SIDE[match.group()], name)
+        if other != name:
+            yield other

@@ -10,6 +10,7 @@ from typing import Any
 
 from superlens.data.sources.base import Problem
 from superlens.data.sources.coco_records import structure_problems
+from superlens.data.sources.deeplabcut import point_problems, read_deeplabcut
 from superlens.data.sources.files import read_json, recognise
 from superlens.data.sources.jsonl import read_lines, wrong_line
 from superlens.data.sources.llava import read_llava, to_messages
@@ -40,6 +41,8 @@ def check(
             return _check_coco(path, root, walk)
         if form == "voc":
             return _check_voc(path, root, walk)
+        if form == "deeplabcut":
+            return _check_deeplabcut(path, root, walk)
         if form == "jsonl":
             return _check_jsonl(path, root, walk)
         return _check_llava(path, root, walk)
@@ -139,6 +142,16 @@ def _check_voc(path: str | os.PathLike, root: str | os.PathLike | None, walk: Pr
         if record.path in used:
             problems.append(Problem(record.name, f"Its picture {record.path} is also that of {used[record.path]}."))
         used.setdefault(record.path, record.name)
+    return problems
+
+
+def _check_deeplabcut(path: str | os.PathLike, root: str | os.PathLike | None, walk: Progress) -> list[Problem]:
+    labels = read_deeplabcut(path, root)
+    problems = list(labels.problems)
+    pictures = _Pictures()
+    for frame in walk(labels.frames):
+        size, wrong = pictures.look(frame.path)
+        problems += [Problem(frame.name, wrong)] if wrong else point_problems(labels, frame, size)
     return problems
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from superlens.data.sources.annotated import MOST_NAMES, AnnotatedSource
+from superlens.data.sources.annotated import AnnotatedSource, Picture
 from superlens.data.sources.base import Source
 from superlens.data.sources.coco import CocoCaptions
 from superlens.data.sources.conversations import ConversationSource
@@ -29,8 +29,9 @@ def convert(
     """Write the data set `path` to the JSONL file `out`; returns the number of lines.
 
     Labelled pictures become questions for all that is there and about half as many things that are not, at most 12
-    names a line; `part` is "boxes" or "masks" (masks where the file has them, unless given). Captions become one line
-    each; conversations stay as they are. limit: most lines. root: folder of the pictures, the file's own unless given.
+    names a line; `part` is "boxes", "masks" or "keypoints" (unless given, the last of these that the file has;
+    keypoints are asked for one name a line). Captions become one line each; conversations stay as they are.
+    limit: most lines. root: folder of the pictures, the file's own unless given.
     Raises ValueError when `out` exists, or the data set is broken (see `check`), or has no such part.
     """
     source = open_source(path, root=root)
@@ -43,7 +44,7 @@ def conversations(source: Source, part: str | None = None, seed: int = 0) -> Ite
         yield from _questions(source, part, seed)
         return
     if part is not None:
-        raise ValueError(f'{source.name} can not be turned into "{part}": only labelled boxes and masks can be chosen.')
+        raise ValueError(f'{source.name} can not be turned into "{part}": only labelled boxes, masks and keypoints can be chosen.')
     for index in range(len(source)):
         if isinstance(source, ConversationSource):
             yield source.whole(index)
@@ -81,16 +82,24 @@ def _questions(source: AnnotatedSource, part: str | None, seed: int) -> Iterator
     if part is not None and part not in source.parts:
         raise ValueError(f'{source.name} has no {part}; it has {" and ".join(source.parts)}.')
     for index, picture in enumerate(source.pictures):
-        wanted = part or ("masks" if picture.shapes is not None and "masks" in source.parts else "boxes")
+        wanted = part or _richest(source, picture)
         if wanted == "masks" and picture.shapes is None:
             continue
         rng = np.random.default_rng((seed, index))
-        there = set(picture.classes_N.tolist()) - picture.unlabelled
-        absent = sorted(set(range(len(source.names))) - there - picture.unlabelled)
+        open_to = source.askable(wanted, picture)
+        there = set(picture.classes_N.tolist()) & set(open_to)
+        absent = sorted(set(open_to) - there)
         chosen = rng.permutation(absent)[: max(1, (len(there) + 1) // 2)].tolist()
         asked = rng.permutation([*sorted(there), *chosen]).astype(int).tolist()
-        for at in range(0, len(asked), MOST_NAMES):
-            yield _whole(source.example(wanted, index, asked[at : at + MOST_NAMES], seed, held_out=False))
+        for names in source.chunks(wanted, asked):
+            yield _whole(source.example(wanted, index, names, seed, held_out=False))
+
+
+def _richest(source: AnnotatedSource, picture: Picture) -> str:
+    """What to ask a picture for when nobody says: its keypoints, else its masks, else its boxes."""
+    if "keypoints" in source.parts:
+        return "keypoints"
+    return "masks" if picture.shapes is not None and "masks" in source.parts else "boxes"
 
 
 def _whole(example) -> Conversation:

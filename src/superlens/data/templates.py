@@ -2,7 +2,8 @@
 
 `{things}` is a list in words ("red circles, platelets and road"), `{thing}` one expression ("the star left of the
 moon"; "a red circle" for `exists`), `{question}` a whole question whose answer is a thing ("what would roll off the
-table first"), `{first} {relation} {second}` a statement ("the star", "left of", "the moon").
+table first"), `{first} {relation} {second}` a statement ("the star", "left of", "the moon"), `{names}` the points asked for
+("nose and tail base"; "keypoints" for all there are).
 """
 
 from __future__ import annotations
@@ -26,6 +27,12 @@ TASKS = tuple(WORDINGS)
 
 def _fields(wording: str) -> set[str]:
     return {field for _, field, _, _ in string.Formatter().parse(wording) if field}
+
+
+def part_of(task: str) -> str:
+    """The kind of part that answers a task: "boxes" for "boxes", "refer_boxes" ..., "text" for what is answered in words."""
+    kind = task.rpartition("_")[2]
+    return kind if kind in ("boxes", "masks", "keypoints") else "text"
 
 
 def slots_of(task: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from superlens.data.wordings_text import TEXT_WORDINGS
+
 WORDINGS: dict[str, tuple[str, str]] = {
     "boxes": ("""
 Detect {things}.
@@ -96,6 +98,56 @@ Outline all {things} in the image.
 Create masks for {things}.
 Mark every pixel that belongs to {things}.
 What are the masks of {things}?
+"""),
+    "keypoints": ("""
+Mark the {names} of {things}.
+Find the {names} of {things}.
+Locate the {names} of {things}.
+Point to the {names} of {things}.
+Point out the {names} of {things}.
+Where are the {names} of {things}?
+Where do you see the {names} of {things}?
+Show the {names} of {things}.
+Show me the {names} of {things}.
+Show me where the {names} of {things} are.
+Give the {names} of {things}.
+Give me the {names} of {things}.
+Give the position of the {names} of {things}.
+Detect the {names} of {things}.
+Detect the {names} of {things} in this image.
+Predict the {names} of {things}.
+Estimate the {names} of {things}.
+Estimate the pose of {things}: {names}.
+Pose of {things}: {names}.
+Keypoint detection for {things}: {names}.
+Put a point on the {names} of {things}.
+Place points on the {names} of {things}.
+Put dots on the {names} of {things}.
+Annotate the {names} of {things}.
+Label the {names} of {things}.
+Return the {names} of {things}.
+I need the {names} of {things}.
+I want the {names} of {things} marked.
+Please find the {names} of {things}.
+Please mark the {names} of {things} in the picture.
+Can you find the {names} of {things}?
+Can you mark the {names} of {things} in this photo?
+Could you point to the {names} of {things}?
+Look for {things} and mark the {names}.
+Find {things} and mark the {names} with points.
+For each of {things}, mark the {names}.
+In this picture, find the {names} of {things}.
+Help me find the {names} of {things}.
+At which pixels are the {names} of {things}?
+""", """
+Please locate the {names} of {things}.
+What are the positions of the {names} of {things}?
+Mark where the {names} of {things} are.
+Draw points on the {names} of {things}.
+Which points are the {names} of {things}?
+Find these points of {things}: {names}.
+Put markers on the {names} of {things}, please.
+Can you locate the {names} of {things} in the image?
 """),
     "refer_boxes": ("""
 Where is {thing}?
@@ -257,232 +309,5 @@ Here is a riddle: {question}? Mask it.
 Looking at this image, {question}? Answer with a segmentation mask.
 {question}? Create a mask for it.
 """),
-    "caption": ("""
-Caption this picture.
-Give a caption.
-Write a caption for this image.
-Write a one-sentence caption.
-Describe the picture in one sentence.
-Describe this image briefly.
-Describe the scene in a few words.
-Give a short description of the picture.
-Sum up the picture in one sentence.
-Summarise this image.
-What does this picture show?
-What is shown here?
-What is in this picture?
-What can be seen in the image?
-What do you see?
-What is this a picture of?
-Tell me briefly what is in the photo.
-Tell me what this image shows.
-In one sentence, what is in the picture?
-Please caption this photo.
-Please describe the image in a sentence.
-A short caption, please.
-Provide a brief caption for the photo.
-Say in one sentence what you see.
-Can you caption this image?
-Can you tell me what is in the picture?
-Briefly: what is in this image?
-Give me a one-line description.
-""", """
-Please write a short caption for the picture.
-What is going on in this image?
-Give a brief description of this photo.
-Describe what you see in one sentence.
-Could you sum up this picture for me?
-What does the photo show?
-Caption the image in one sentence.
-"""),
-    "describe": ("""
-List everything from left to right.
-List every object from left to right.
-List all objects, left to right.
-Describe everything from left to right.
-Describe every object in the picture, left to right.
-Describe the picture in full, from left to right.
-Describe the picture in detail.
-Describe the image thoroughly.
-Give a dense description.
-Give a detailed description of the picture.
-Give a full list of the objects.
-Name every object from left to right.
-Name all things in the picture, left to right.
-Name everything you can see.
-Name each thing, going from left to right.
-Go from left to right and name each object.
-Read the scene from left to right.
-Enumerate the objects from left to right.
-Make an inventory of the picture.
-Write down every object, left to right.
-Tell me every object you see, from left to right.
-Tell me everything that is in the picture.
-Which objects are there, from left to right?
-Please list all objects from left to right.
-Please describe each object in order.
-What are all the objects in the picture?
-What is there, from left to right?
-I want a complete list of the objects.
-""", """
-Please name every object from left to right.
-Give me a list of all objects, going left to right.
-Describe all that you see in detail.
-From left to right, what objects are there?
-Write a complete list of the things in this picture.
-List each object in the image in order.
-Can you list everything you see, left to right?
-"""),
-    "count": ("""
-How many {things} are there?
-How many {things} are in the picture?
-How many {things} do you see?
-How many {things} can you see?
-How many {things} are visible?
-How many {things} does the image show?
-How many {things} can be counted?
-How many {things}?
-Count the {things}.
-Count {things}.
-Count all {things} in this image.
-Count how many {things} there are.
-Please count the {things}.
-Give the number of {things}.
-Give me the count of {things}.
-What is the number of {things}?
-What is the count of {things} in the picture?
-Number of {things}?
-Tell me how many {things} there are.
-Tell me the number of {things}.
-Can you count the {things}?
-Could you tell me how many {things} are here?
-I want to know how many {things} there are.
-In this picture, how many {things} are there?
-Look at the image: how many {things} are there?
-State the number of {things}.
-Say how many {things} you see.
-Find out how many {things} are shown.
-""", """
-How many {things} are shown in this image?
-Please tell me the number of {things} in the picture.
-Can you tell how many {things} there are?
-What number of {things} do you see here?
-Count the {things} you can see.
-In the photo, how many {things} can you find?
-How many {things} appear in the picture?
-"""),
-    "colour": ("""
-What colour is {thing}?
-What color is {thing}?
-Which colour is {thing}?
-Which color does {thing} have?
-What colour does {thing} have?
-What is the colour of {thing}?
-What is the color of {thing}?
-Name the colour of {thing}.
-Give the colour of {thing}.
-Give me the color of {thing}.
-Tell me the colour of {thing}.
-Tell me what colour {thing} is.
-Tell me which color {thing} has.
-Say what colour {thing} is.
-State the colour of {thing}.
-Please name the colour of {thing}.
-Please tell me the color of {thing}.
-Can you tell me the colour of {thing}?
-Can you name the color of {thing}?
-Could you say what colour {thing} is?
-I want to know the colour of {thing}.
-In this picture, what colour is {thing}?
-Look at {thing}. What colour is it?
-Look at {thing}: which color is it?
-Find {thing} and name its colour.
-How would you name the colour of {thing}?
-In what colour is {thing} painted?
-The colour of {thing}?
-""", """
-What colour would you say {thing} is?
-Please tell me what color {thing} is.
-In the image, which colour does {thing} have?
-Do you know the colour of {thing}?
-What is the color of {thing} in this photo?
-Describe the colour of {thing} in one word.
-Which colour has {thing} been given?
-"""),
-    "exists": ("""
-Is there {thing}?
-Is there {thing} here?
-Is there {thing} in the picture?
-Is there {thing} in this image?
-Is there {thing} to be seen?
-Is {thing} there?
-Is {thing} in the picture?
-Is {thing} visible?
-Is {thing} shown here?
-Do you see {thing}?
-Do you see {thing} anywhere?
-Can you see {thing}?
-Can you see {thing} in the image?
-Can you find {thing}? Yes or no?
-Can {thing} be seen?
-Does the picture show {thing}?
-Does this image contain {thing}?
-Does the scene have {thing}?
-Does {thing} appear in the picture?
-Tell me whether there is {thing}.
-Tell me if you see {thing}.
-Say yes or no: is there {thing}?
-Yes or no: do you see {thing}?
-Check whether there is {thing}.
-Please check if there is {thing}.
-I wonder if there is {thing} here.
-Look at the picture. Is there {thing}?
-Could there be {thing} in this picture?
-""", """
-Is there {thing} anywhere in this photo?
-Please tell me if there is {thing}.
-Would you say there is {thing} in the image?
-Does {thing} appear anywhere here?
-Yes or no: does the image contain {thing}?
-Can you spot {thing}? Answer yes or no.
-Do you notice {thing} in the picture?
-"""),
-    "relation": ("""
-Is {first} {relation} {second}?
-Is {first} {relation} {second} in the picture?
-Is {first} {relation} {second} in this image?
-Is {first} {relation} {second} here?
-In this picture, is {first} {relation} {second}?
-In the image, is {first} {relation} {second}?
-In this scene, is {first} {relation} {second}?
-Here, is {first} {relation} {second}?
-Look at the picture: is {first} {relation} {second}?
-Look closely: is {first} {relation} {second}?
-Looking at the image, is {first} {relation} {second}?
-Tell me: is {first} {relation} {second}?
-Answer yes or no: is {first} {relation} {second}?
-A question: is {first} {relation} {second}?
-One question: is {first} {relation} {second}?
-Please answer: is {first} {relation} {second}?
-Please tell me: is {first} {relation} {second}?
-Would you say that {first} is {relation} {second}?
-Would you agree that {first} is {relation} {second}?
-Can you tell me, is {first} {relation} {second}?
-Can you see it: is {first} {relation} {second}?
-Check this: is {first} {relation} {second}?
-Compare them: is {first} {relation} {second}?
-I want to know: is {first} {relation} {second}?
-Do you think {first} is {relation} {second}?
-Does it look as if {first} is {relation} {second}?
-As you see it, is {first} {relation} {second}?
-What do you think, is {first} {relation} {second}?
-""", """
-In this photo, is {first} {relation} {second}?
-From what you see, is {first} {relation} {second}?
-Please say: is {first} {relation} {second}?
-Could you check, is {first} {relation} {second}?
-Does the image show that {first} is {relation} {second}?
-Going by the picture, is {first} {relation} {second}?
-Quick question: is {first} {relation} {second}?
-"""),
+    **TEXT_WORDINGS,
 }

@@ -22,7 +22,8 @@ class Requests:
     """What the links ask of one decoder about one scene.
 
     vectors_KnC: what the language model says is wanted. picture_K: index of each request's picture in the scene.
-    labels: K phrases. images: K picture numbers in their conversations. targets: K parts in canvas pixels (training).
+    labels: K phrases. images: K picture numbers in their conversations. parents: K indices of the request that each belongs to
+    ("nose" of "person"), -1 for one that stands by itself. targets: a part in canvas pixels for each that does (training).
     """
 
     vectors_KnC: Tensor
@@ -30,6 +31,10 @@ class Requests:
     labels: list[str]
     images: list[int]
     targets: list[Part] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.parents = self.parents or [-1] * len(self.labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -39,7 +44,14 @@ class Requests:
         vectors_KnC = torch.cat([self.vectors_KnC, other.vectors_KnC.to(self.vectors_KnC.dtype)])
         picture_K = torch.cat([self.picture_K, other.picture_K])
         labels, images, targets = self.labels + other.labels, self.images + other.images, self.targets + other.targets
-        return Requests(vectors_KnC, picture_K, labels, images, targets)
+        parents = self.parents + [parent + len(self) if parent >= 0 else -1 for parent in other.parents]
+        return Requests(vectors_KnC, picture_K, labels, images, targets, parents)
+
+    def take(self, rows: list[int]) -> Requests:
+        """Some of them, without targets and parents."""
+        at = torch.tensor(rows, dtype=torch.long, device=self.picture_K.device)
+        labels, images = ([column[row] for row in rows] for column in (self.labels, self.images))
+        return Requests(self.vectors_KnC[at], self.picture_K[at], labels, images)
 
 
 class Decoder(nn.Module):
@@ -73,7 +85,11 @@ class Decoder(nn.Module):
         """Zero that depends on every parameter through a smallest real forward: keeps ranks without this task in step."""
         vectors = torch.zeros(1, 1, self.width, device=scene.levels[0].device, dtype=scene.levels[0].dtype)
         where = torch.zeros(1, dtype=torch.long, device=vectors.device)
-        raw = self(scene, Requests(vectors, where, [""], [0]))  # a call, so that sharding's hooks run
+        return self.zero_of(self(scene, Requests(vectors, where, [""], [0])))  # a call, so that sharding's hooks run
+
+    @staticmethod
+    def zero_of(raw: Any) -> Tensor:
+        """Zero that depends on everything in a raw answer."""
         return sum(value.float().sum() for value in tensors_of(raw)) * 0.0
 
 

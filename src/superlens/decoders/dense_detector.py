@@ -66,10 +66,17 @@ class DenseDetector(Decoder):
         nn.init.constant_(self.sides.bias, 0.7)  # e^0.7 = 2 strides to each side: a box of 4 cells
 
     def forward(self, scene: Scene, requests: Requests) -> Detections:
+        return self.detect(self.features(scene), scene, requests)
+
+    def features(self, scene: Scene) -> list[Tensor]:
+        """[B, channels, h, w] of every level that proposes boxes."""
+        return [self.tower(scene.levels[level]) for level in self.levels]
+
+    def detect(self, features: list[Tensor], scene: Scene, requests: Requests) -> Detections:
+        """Boxes and scores of every cell."""
         cells, boxes, centres, strides = [], [], [], []
-        for index, level in enumerate(self.levels):
+        for index, (level, features_BChw) in enumerate(zip(self.levels, features)):
             stride = scene.stride(level)
-            features_BChw = self.tower(scene.levels[level])
             sides_B4hw = (self.sides(features_BChw).float() + self.level_scale[index]).clamp(max=6).exp() * stride
             centres_L2 = cell_centres(*features_BChw.shape[-2:], stride, features_BChw.device)
             sides_BL4 = sides_B4hw.flatten(2).transpose(1, 2)
@@ -142,16 +149,19 @@ class DenseDetector(Decoder):
     def parts(self, raw: Detections, scene: Scene, requests: Requests) -> list[Boxes]:
         answers = []
         for request, (label, image) in enumerate(zip(requests.labels, requests.images)):
-            picture = int(requests.picture_K[request])
-            scores_L = raw.logits_KL[request].sigmoid()
-            scores_P, cell_P = scores_L.topk(min(300, len(scores_L)))
-            keep_P = scores_P >= 0.01
-            boxes_P4 = raw.boxes_BL4[picture, cell_P[keep_P]].float().cpu().numpy()
-            scores_P = scores_P[keep_P].float().cpu().numpy()
-            boxes_P4 = scene.canvases[picture].boxes_to_original(boxes_P4)
-            order_P = suppress(boxes_P4, scores_P, self.overlap)[:100]
-            answers.append(Boxes(label, boxes_P4[order_P], scores=scores_P[order_P], image=image))
+            canvas = scene.canvases[int(requests.picture_K[request])]
+            boxes_P4, scores_P, _ = self.kept(raw, request)
+            boxes_P4 = canvas.boxes_to_original(boxes_P4.cpu().numpy())
+            order_P = suppress(boxes_P4, scores_P.cpu().numpy(), self.overlap)[:100]
+            answers.append(Boxes(label, boxes_P4[order_P], scores=scores_P.cpu().numpy()[order_P], image=image))
         return answers
+
+    def kept(self, raw: Detections, request: int) -> tuple[Tensor, Tensor, Tensor]:
+        """A request's boxes_P4 (canvas pixels), scores_P and cell_P that score at least 0.01, 300 at most, best first."""
+        scores_L = raw.logits_KL[request].sigmoid()
+        scores_P, cell_P = scores_L.topk(min(300, len(scores_L)))
+        keep_P = scores_P >= 0.01
+        return raw.boxes_BL4[raw.picture_K[request], cell_P[keep_P]].float(), scores_P[keep_P].float(), cell_P[keep_P]
 
 
 def cell_centres(rows: int, columns: int, stride: float, device) -> Tensor:

@@ -3,6 +3,7 @@
 Each baseline is asked like a model: `ask(questions, ...)` gives a message, or a list of them.
     Blind            a model that is shown mid-grey instead of every picture
     PriorText        says what is most often right for a question of this form, and never looks
+    MeanPose         puts the mean pose of the training pictures in the picture's middle, and never looks
     ColourThreshold  finds blobs of a colour in the drawn world; it knows eight colours and nothing of shape
 """
 
@@ -25,7 +26,8 @@ from superlens.data.world.relations import OPPOSITE
 from superlens.data.world.scene import SIZES
 from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOUR_RANGES, COLOURS
-from superlens.message import Boxes, Conversation, Image, Message, Text
+from superlens.evaluate.metrics.base import ignored, plain
+from superlens.message import Boxes, Conversation, Image, Keypoints, Message, Text
 
 GREY = 128
 IN_WORDS = ("caption", "describe", "count", "colour", "exists", "relation")
@@ -72,12 +74,7 @@ class PriorText:
     @classmethod
     def fit(cls, source: Source, count: int = 1000, seed: int = 0) -> PriorText:
         """Learn from the turns in words of `count` training conversations of a source (of all, if there are fewer)."""
-        rng = np.random.default_rng(seed)
-        if count < len(source):
-            chosen = rng.choice(len(source), count, replace=False)
-        else:
-            chosen = np.arange(len(source))
-        return cls(pair for index in chosen for pair in _turns(source.conversation(int(index), rng)))
+        return cls(pair for conversation in _training(source, count, seed) for pair in _turns(conversation))
 
     def ask(self, question: Any, image: Any = None, **options: Any) -> Any:
         """The best constant answer to each question. Options of a model's `ask` are accepted and mean nothing."""
@@ -86,6 +83,56 @@ class PriorText:
     def _answer(self, conversation: Conversation) -> Message:
         words = conversation.messages[-1].text
         return Message("assistant", (Text(self.answers.get(form_of(words), self.otherwise)),))
+
+
+class MeanPose:
+    """The mean pose of the train split, placed in the picture's middle: one object under each label of the question.
+
+    Learnt from ((width, height) of a picture, its `Keypoints`) pairs: for each label and name the mean offset of the point from the
+    middle of its object (its `bounds`), in widths and heights of the picture. Points that are not labelled and objects that are
+    ignored teach nothing. Raises ValueError when there is no labelled point.
+    """
+
+    def __init__(self, seen: Iterable[tuple[tuple[int, int], Keypoints]]) -> None:
+        offsets: dict[str, dict[str, list[np.ndarray]]] = defaultdict(lambda: defaultdict(list))
+        for size, part in seen:
+            part = part.select(~ignored(part))
+            for xyv_K3, box_4 in zip(part.xyv, part.bounds, strict=True):
+                for name, (x, y, v) in zip(part.names, xyv_K3, strict=True):
+                    if v > 0:
+                        offsets[plain(part.label)][plain(name)].append((np.array([x, y]) - (box_4[:2] + box_4[2:]) / 2) / size)
+        if not offsets:
+            raise ValueError("Got no labelled point; expected at least one to learn from.")
+        self.poses = {label: {name: np.mean(rows, axis=0) for name, rows in names.items()} for label, names in offsets.items()}
+
+    @classmethod
+    def fit(cls, source: Source, count: int = 1000, seed: int = 0) -> MeanPose:
+        """Learn from `count` training conversations of a source (of all, if there are fewer); give one that does not augment."""
+        return cls(
+            (conversation.images[part.image].size, part)
+            for conversation in _training(source, count, seed)
+            for message in conversation.messages
+            for part in message.keypoints
+        )
+
+    def ask(self, question: Any, image: Any = None, **options: Any) -> Any:
+        """Keypoints in pixels of the last picture; labels that were never seen get no part. Options mean nothing."""
+        return _each(question, image, self._answer, **options)
+
+    def _answer(self, conversation: Conversation) -> Message:
+        words = conversation.messages[-1].text
+        labels = dict.fromkeys(_mentioned(self.poses, words))
+        if not labels or not conversation.images:
+            return Message("assistant", (Text("Nothing."),))
+        size = np.array(conversation.images[-1].size)
+        parts = []
+        for label in labels:
+            pose = self.poses[plain(label)]
+            names = tuple(dict.fromkeys(map(plain, _mentioned(pose, words)))) or tuple(pose)
+            xy_K2 = np.clip((0.5 + np.array([pose[name] for name in names])) * size, 0, size)
+            xyv_1K3 = np.concatenate([xy_K2, np.full((len(names), 1), 2)], axis=1)[None]
+            parts.append(Keypoints(label, names, xyv_1K3, scores=[1.0], image=len(conversation.images) - 1))
+        return Message("assistant", listed(parts))
 
 
 class ColourThreshold:
@@ -203,6 +250,23 @@ def _without_sight(conversation: Conversation) -> Conversation:
 def _grey(image: Image) -> Image:
     width, height = image.size
     return Image(np.full((height, width, 3), GREY, np.uint8))
+
+
+def _training(source: Source, count: int, seed: int) -> Iterable[Conversation]:
+    """`count` training conversations of a source, or all of them, if there are fewer."""
+    rng = np.random.default_rng(seed)
+    if count < len(source):
+        chosen = rng.choice(len(source), count, replace=False)
+    else:
+        chosen = np.arange(len(source))
+    for index in chosen:
+        yield source.conversation(int(index), rng)
+
+
+def _mentioned(names: Iterable[str], words: str) -> list[str]:
+    """Those of `names` that stand in `words`, as they are written there; of names inside one another the longest."""
+    either = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    return [match.group() for match in re.finditer(rf"\b(?:{either})\b", words, re.IGNORECASE)]
 
 
 def _turns(conversation: Conversation) -> Iterable[tuple[str, str]]:

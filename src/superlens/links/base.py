@@ -40,6 +40,7 @@ class Slots:
 
 
 Piece = Words | Token | Slots
+ROUTING = ("route", "member")  # roles of the tokens that hand over to a decoder
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Group:
     """One part as it stands in a sequence: which link, which label, and the positions whose hidden states it is read from.
 
     positions: indices into the sample's sequence. image: which picture of the conversation. words: ids of the label's words.
-    target: the part to be learned, in canvas pixels (training only).
+    target: the part to be learned, in canvas pixels (training only). parent: the group that this one belongs to ("nose" of "person").
     """
 
     link: str
@@ -56,13 +57,15 @@ class Group:
     image: int = 0
     words: list[int] = field(default_factory=list)
     target: Part | None = None
+    parent: Group | None = None
 
 
 class LinkFormat:
     """The weightless half. Subclasses say how a part is written; `role` tells the parser what each added token means.
 
-    Roles: "open" and "close" stand around a label; "route" hands over to a decoder; "absent" says that the thing is not there;
-    "emitted" tokens follow the routing token one by one; "begin" and "end" stand around codec text.
+    Roles: "open" and "close" stand around a label; "route" hands over to a decoder; "member" does so for something that belongs to the
+    thing routed before it; "absent" says that the thing is not there; "emitted" tokens follow a routing token one by one; "begin" and
+    "end" stand around codec text.
     """
 
     def __init__(self, name: str, part: str, decoder: str | None, phrase: tuple[str, str] | None):
@@ -87,6 +90,10 @@ class LinkFormat:
     def write(self, part: Part, canvas: Canvas) -> list[Piece]:
         """The pieces of one written part. `canvas`: the geometry of the picture it speaks of."""
         raise NotImplementedError
+
+    def labels(self, part: Part) -> list[str]:
+        """The label of each routing token that `write` writes: the part's own, then those of its members."""
+        return [part.label]
 
     def start(self, label: str) -> list[Piece]:
         """What stands before the decision when an answer with this link is forced: the label and the routing token."""

@@ -103,10 +103,7 @@ class QueryLink(Link):
             raise ValueError(f"links.{format.name}: pool is 'mean' or 'none', got '{pool}'.")
         self.pool = pool
         self.query_rows = nn.Parameter(torch.randn(format.slots, embedding_width) * scale) if format.slots else None
-        layers: list[nn.Module] = []
-        for layer in range(depth):
-            layers += [nn.Linear(width if layer == 0 else decoder_width, decoder_width), nn.GELU()]
-        self.project = nn.Sequential(*layers[:-1])
+        self.project = projection(width, decoder_width, depth)
         self.project_words = nn.Sequential(nn.LayerNorm(embedding_width), nn.Linear(embedding_width, decoder_width)) if words else None
 
     def queries(self) -> Tensor | None:
@@ -114,7 +111,18 @@ class QueryLink(Link):
 
     def requests(self, hidden_KnD: Tensor, words_KD: Tensor, groups: list[Group]) -> Tensor:
         """[K, n, D] -> [K, 1, C] (pooled) or [K, n, C]."""
-        vectors_KnC = self.project(hidden_KnD)
+        return self.pooled(self.project(hidden_KnD), words_KD)
+
+    def pooled(self, vectors_KnC: Tensor, words_KD: Tensor) -> Tensor:
+        """Projected states, the label's words added where they are read, averaged where the recipe says so."""
         if self.project_words is not None:
             vectors_KnC = vectors_KnC + self.project_words(words_KD)[:, None]
         return vectors_KnC.mean(1, keepdim=True) if self.pool == "mean" else vectors_KnC
+
+
+def projection(width: int, decoder_width: int, depth: int) -> nn.Sequential:
+    """`depth` linear layers with GELU between, [..., width] -> [..., decoder_width]."""
+    layers: list[nn.Module] = []
+    for layer in range(depth):
+        layers += [nn.Linear(width if layer == 0 else decoder_width, decoder_width), nn.GELU()]
+    return nn.Sequential(*layers[:-1])

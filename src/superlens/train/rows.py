@@ -10,6 +10,7 @@ from torch.utils.data import Dataset
 from superlens.batch import Batch, collate
 from superlens.data.mixture import Mixture
 from superlens.data.packing import best_fit
+from superlens.links.base import Group
 from superlens.naming import named
 from superlens.processor import NO_LABEL, Processor, Sample
 from superlens.vision.canvas import TokenGrid
@@ -77,11 +78,13 @@ class GlanceCollator:
             first = len(seen.pictures)
             seen.pictures += sample.pictures
             seen.canvases += sample.canvases
-            seen.groups += [
-                replace(group, positions=[0] * len(group.positions), image=first + group.image)
-                for group in sample.groups
-                if group.target is not None
-            ]
+            copies: dict[int, Group] = {}
+            for group in sample.groups:
+                parent = copies.get(id(group.parent))
+                if group.target is not None or parent is not None:
+                    positions = [0] * len(group.positions)
+                    copies[id(group)] = replace(group, positions=positions, image=first + group.image, parent=parent)
+            seen.groups += copies.values()
         batch = collate([seen])
         batch.samples = len(samples)
         batch.named = named(batch, self.grid) if self.grid else None

@@ -14,7 +14,9 @@ from transformers import ProgressCallback, TrainingArguments
 
 from superlens.data.augment import Augment
 from superlens.data.mixture import Mixture, parse_weighted
+from superlens.data.sources.base import Source
 from superlens.data.sources.open import open_source
+from superlens.data.templates import part_of
 from superlens.language.causal import keeps_packed_samples_apart
 from superlens.model import Superlens
 from superlens.parts import nearest
@@ -56,7 +58,7 @@ def train(
         check_folder(folder, run, resume)
     model = open_model(plan, weights, seed)
     for path in dict.fromkeys(parse_weighted(words)[0] for words in data):
-        open_source(path, **source_options(plan, path, None))
+        open_taught(plan, path, None)
     for stage in plan.stages:
         check_globs(model, rates_of(stage).keys() - {"default"}, f"stage '{stage.name}' has a learning rate for")
         choose_trained(model, stage.train, stage.name)
@@ -156,6 +158,22 @@ def source_options(plan, path: str, stage: Stage | None) -> dict[str, Any]:
     return options
 
 
+def open_taught(plan, path: str, stage: Stage | None) -> Source:
+    """A source that asks only what this recipe's links can answer. ValueError where nothing is left, or where more was wished for."""
+    options = source_options(plan, path, stage)
+    source = open_source(path, **options)
+    written = {"text", *(entry.get("part", name) for name, entry in plan.to_dict()["links"].items())}
+    beyond = {task: part_of(task) for task in getattr(source, "tasks", None) or {} if part_of(task) not in written}
+    if beyond:
+        left = {task: weight for task, weight in source.tasks.items() if task not in beyond}
+        if options["tasks"] or not left:
+            task, part = next(iter(beyond.items()))
+            raise ValueError(f"'{path}' is to teach the task '{task}', but this recipe has no link that writes {part}.")
+        logger.info("%s: without %s, which this recipe has no link for", path, ", ".join(beyond))
+        source.tasks = left
+    return source
+
+
 def make_mixture(plan, stage: Stage, data: list[str], seed: int) -> Mixture:
     """The stage's weighted mixture; row i is a pure function of (seed, i)."""
     weighted = []
@@ -164,7 +182,7 @@ def make_mixture(plan, stage: Stage, data: list[str], seed: int) -> Mixture:
         factor = named(stage.data, path)
         weight *= 1.0 if factor is None else factor
         if weight > 0:
-            weighted.append((open_source(path, **source_options(plan, path, stage)), weight))
+            weighted.append((open_taught(plan, path, stage), weight))
     rows = stage.steps * stage.batch * stage.accumulate * int(os.environ.get("WORLD_SIZE", "1"))
     return Mixture(weighted, seed, rows)
 

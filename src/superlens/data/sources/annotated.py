@@ -1,11 +1,11 @@
-"""Pictures with labelled boxes or masks, whichever file they came from, turned into questions and answers.
+"""Pictures with labelled boxes, masks or keypoints, whichever file they came from, turned into questions and answers.
 
-COCO and VOC readers fill `Picture` records; this class asks. Names carry shapes: N objects, H rows, W columns.
+Readers of files fill `Picture` records; this class asks. Names carry shapes: N objects, H rows, W columns, K points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,18 +13,20 @@ from typing import Any
 import numpy as np
 
 from superlens.data import templates
-from superlens.data.augment import PLACE_WORDS, Augment, View, see_boxes, see_masks
-from superlens.data.sources import phrases
+from superlens.data.augment import PLACE_WORDS, Augment, View, mirror_order, see_boxes, see_masks, see_points
+from superlens.data.sources import phrases, points
 from superlens.data.sources.base import Example, LazyExamples, Source
 from superlens.data.sources.cache import ByteCache
 from superlens.data.sources.rle import decode, to_rles
-from superlens.message import Boxes, Conversation, Image, Masks, Message, Text
+from superlens.message import Conversation, Image, Keypoints, Message, OutputPart, Text
 
 MOST_NAMES = 12
 # Beyond a dozen, people do not count at a glance, and annotators tire: such answers would be noise.
 MOST_COUNTED = 12
 SHARE_ABSENT = 1 / 3
 SHARE_EVERYTHING = 0.25
+# Of questions for points, which are about one thing each, where something else is there.
+SHARE_POINTLESS = 1 / 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,8 @@ class Picture:
     classes_N: index into the source's categories. xyxy_N4: pixels. crowd_N: True where the object is to be ignored.
     shapes: COCO `segmentation` of each object (polygons or RLE), or None when the file has none.
     unlabelled: categories (indices) that are there but not labelled: never asked for.
+    points: (K, 3) float32 of each object: x, y in pixels and v (0 not labelled, 1 hidden, 2 visible) of its category's points, or None
+    when the file has none. area_N: square pixels, as OKS wants them, or None for those of the boxes.
     """
 
     id: int | str
@@ -46,6 +50,8 @@ class Picture:
     crowd_N: np.ndarray
     shapes: tuple[Any, ...] | None = None
     unlabelled: frozenset[int] = field(default_factory=frozenset)
+    points: tuple[np.ndarray, ...] | None = None
+    area_N: np.ndarray | None = None
 
 
 class AnnotatedSource(Source):
@@ -53,8 +59,8 @@ class AnnotatedSource(Source):
 
     names: the categories as the file has them. tasks: task name -> weight, None for the usual ones (every one that
     the labels allow). semantic: a mask is all pixels of a class, not an object. complete: what is not labelled is
-    not there, so that things can be counted and denied. augment: an `Augment` for boxes and masks, or None.
-    cache_mb: memory for decoded pictures and masks, megabytes.
+    not there, so that things can be counted and denied. augment: an `Augment`, or None. cache_mb: memory for decoded
+    pictures and masks, megabytes. point_names: category (index) -> the names of its points in words, where it has points.
     """
 
     def __init__(
@@ -67,6 +73,7 @@ class AnnotatedSource(Source):
         cache_mb: float = 600,
         semantic: bool = False,
         complete: bool = True,
+        point_names: Mapping[int, tuple[str, ...]] | None = None,
     ) -> None:
         self.name = name
         self.names = tuple(names)
@@ -74,6 +81,7 @@ class AnnotatedSource(Source):
         self.semantic = semantic
         self.complete = complete
         self.augment = augment
+        self.point_names = dict(point_names or {})
         self.has_masks = any(picture.shapes is not None for picture in pictures)
         self.tasks = self._weights(tasks)
         self._cache = ByteCache(cache_mb)
@@ -84,7 +92,9 @@ class AnnotatedSource(Source):
     @property
     def parts(self) -> tuple[str, ...]:
         """The parts `examples` can be asked for."""
-        return ("masks",) if self.semantic else ("boxes", "masks") if self.has_masks else ("boxes",)
+        if self.semantic:
+            return ("masks",)
+        return ("boxes", *(["masks"] if self.has_masks else []), *(["keypoints"] if self.point_names else []))
 
     def conversation(self, index: int, rng: np.random.Generator) -> Conversation:
         """One question about picture `index` and its answer; see `Source`. The task is drawn by `tasks`."""
@@ -94,6 +104,10 @@ class AnnotatedSource(Source):
         task = names[int(rng.choice(len(names), p=weights / weights.sum()))]
         if task == "masks" and picture.shapes is None:
             task = "boxes"
+        if task == "keypoints":
+            asked_about = self._about_points(picture, rng)
+            # A picture may list all that has points as unlabelled.
+            return self._found("boxes", picture, rng) if asked_about is None else self._pointed(asked_about, picture, rng)
         if task in ("count", "exists"):
             said = self._question(task, picture, rng)
             if said is not None:
@@ -106,8 +120,8 @@ class AnnotatedSource(Source):
     def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
         """Every category of the file on every picture, at most 12 names a question; see `Source`.
 
-        A category that a picture lists as unlabelled is asked for nowhere on that picture. limit: number of pictures
-        times questions.
+        Keypoints: every category that has points, one a question, all its points by name. A category that a picture
+        lists as unlabelled is asked for nowhere on that picture. limit: number of pictures times questions.
         """
         if part not in self.parts:
             raise ValueError(
@@ -117,9 +131,18 @@ class AnnotatedSource(Source):
         for index, picture in enumerate(self.pictures):
             if part == "masks" and picture.shapes is None:
                 continue
-            asked = [which for which in range(len(self.names)) if which not in picture.unlabelled]
-            keys += [(index, tuple(asked[at : at + MOST_NAMES])) for at in range(0, len(asked), MOST_NAMES)]
+            keys += [(index, chunk) for chunk in self.chunks(part, self.askable(part, picture))]
         return LazyExamples(keys, partial(self._example_at, part, seed), limit)
+
+    def askable(self, part: str, picture: Picture) -> list[int]:
+        """The categories (indices) that a picture can be asked for: for "keypoints", those that have points."""
+        every = self.point_names if part == "keypoints" else range(len(self.names))
+        return [which for which in every if which not in picture.unlabelled]
+
+    def chunks(self, part: str, categories: Sequence[int]) -> list[tuple[int, ...]]:
+        """Categories as they go into single questions: at most 12; for "keypoints" one, since each has its own points."""
+        size = 1 if part == "keypoints" else MOST_NAMES
+        return [tuple(categories[at : at + size]) for at in range(0, len(categories), size)]
 
     def _example_at(self, part: str, seed: int, key: tuple[int, tuple[int, ...]]) -> Example:
         return self.example(part, *key, seed=seed)
@@ -127,11 +150,15 @@ class AnnotatedSource(Source):
     def example(
         self, part: str, index: int, categories: Sequence[int], seed: int = 0, held_out: bool = True
     ) -> Example:
-        """The question for `categories` (indices) on picture `index`, whole and unchanged, and its answer."""
+        """The question for `categories` (indices) on picture `index`, whole and unchanged, and its answer.
+
+        For "keypoints" it is one category, all its points by name.
+        """
         picture = self.pictures[index]
         rng = np.random.default_rng((seed, index, categories[0] if len(categories) else 0))
         labels = [phrases.lower(self.names[which]) for which in categories]
-        question = templates.ask(part, rng, held_out=held_out, things=templates.listing(labels))
+        slots = {"names": templates.listing(self.point_names[categories[0]])} if part == "keypoints" else {}
+        question = templates.ask(part, rng, held_out=held_out, things=templates.listing(labels), **slots)
         shown = Image(picture.path, size=(picture.width, picture.height))
         answer = self._answer(part, picture, categories, labels, None)
         return Example(Conversation((Message("user", (shown, Text(question))),)), answer, picture.id, part)
@@ -158,6 +185,8 @@ class AnnotatedSource(Source):
             usual = {"boxes": 0.4, "masks": 0.4, "count": 0.1, "exists": 0.1}
         if not self.complete:
             usual = {task: weight for task, weight in usual.items() if task in ("boxes", "masks")}
+        if self.point_names:
+            usual["keypoints"] = sum(usual.values())
         if tasks is None:
             return usual
         for task, weight in tasks.items():
@@ -175,14 +204,47 @@ class AnnotatedSource(Source):
         asked = self._asked(picture, rng)
         labels = self._worded(asked, rng)
         question = templates.ask(task, rng, things=templates.listing(labels))
-        pixels = self.pixels(picture)
-        view = None
-        if self.augment is not None:
-            may_flip = not any(PLACE_WORDS.search(label) for label in labels)
-            view = self.augment.view(pixels.shape[1], pixels.shape[0], rng, may_flip)
-            pixels = view.pixels(pixels)
+        pixels, view = self._seen(picture, rng, not any(PLACE_WORDS.search(label) for label in labels))
         answer = self._answer(task, picture, asked, labels, view)
         return Conversation((Message("user", (Image(pixels), Text(question))), answer))
+
+    def _seen(self, picture: Picture, rng: np.random.Generator, may_flip: bool) -> tuple[np.ndarray, View | None]:
+        """The pixels of a random view, and the view; the picture as it is and None without `augment`."""
+        pixels = self.pixels(picture)
+        if self.augment is None:
+            return pixels, None
+        view = self.augment.view(pixels.shape[1], pixels.shape[0], rng, may_flip)
+        return view.pixels(pixels), view
+
+    def _about_points(self, picture: Picture, rng: np.random.Generator) -> int | None:
+        """A category (index) whose points can be asked for, now and then one that is not there; None when there is none."""
+        open_to = self.askable("keypoints", picture)
+        there = [which for which in open_to if which in picture.classes_N]
+        gone = [which for which in open_to if which not in there]
+        choices = gone if not there or (gone and rng.random() < SHARE_POINTLESS) else there
+        return int(rng.choice(choices)) if choices else None
+
+    def _pointed(self, which: int, picture: Picture, rng: np.random.Generator) -> Conversation:
+        """A keypoints conversation about category `which`, augmented: all its points or some, named or not."""
+        names = self.point_names[which]
+        label = self._worded([which], rng)[0]
+        words, asked = points.ask_for(names, rng)
+        question = templates.ask("keypoints", rng, things=label, names=words)
+        pixels, view = self._seen(picture, rng, mirror_order(names) is not None and not PLACE_WORDS.search(label))
+        # All points are mirrored before some are chosen: a left ear becomes a right one.
+        whole = self._points(picture, which, label)
+        part = points.only(whole if view is None else see_points(view, whole), asked)
+        return Conversation((Message("user", (Image(pixels), Text(question))), Message("assistant", listed([part]))))
+
+    def _points(self, picture: Picture, which: int, label: str) -> Keypoints:
+        """All points of the objects of category `which`, in pixels of the picture; objects without a labelled one are ignored."""
+        objects = np.flatnonzero(picture.classes_N == which)
+        names = self.point_names[which]
+        xyv_NK3 = np.array([picture.points[at] for at in objects], np.float32).reshape(-1, len(names), 3)
+        area_N = None if picture.area_N is None else picture.area_N[objects]
+        return points.without_blanks(
+            Keypoints(label, names, xyv_NK3, picture.xyxy_N4[objects], area_N, ignore=picture.crowd_N[objects])
+        )
 
     def _asked(self, picture: Picture, rng: np.random.Generator) -> list[int]:
         """1 to 12 categories in random order, about a third of them not there."""
@@ -212,8 +274,11 @@ class AnnotatedSource(Source):
     def _answer(
         self, task: str, picture: Picture, categories: Sequence[int], labels: Sequence[str], view: View | None
     ) -> Message:
-        parts: list[Boxes | Masks] = []
+        parts: list[OutputPart] = []
         for which, label in zip(categories, labels, strict=True):
+            if task == "keypoints":
+                parts.append(self._points(picture, which, label))
+                continue
             objects = np.flatnonzero(picture.classes_N == which)
             ignore_N = picture.crowd_N[objects]
             if task == "masks":
@@ -256,7 +321,7 @@ class AnnotatedSource(Source):
         return labels_HW if alone == int(masks_NHW.sum()) else None
 
 
-def listed(parts: Sequence[Boxes | Masks]) -> tuple:
+def listed(parts: Sequence[OutputPart]) -> tuple:
     """Parts with the words between them: "a, b and c."."""
     content: list = []
     for at, part in enumerate(parts):

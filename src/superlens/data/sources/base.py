@@ -11,7 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from superlens.message import Conversation, Message
 
-PARTS = ("boxes", "masks", "text")
+PARTS = ("boxes", "masks", "keypoints", "text")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Source:
         raise NotImplementedError
 
     def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
-        """Evaluation items for part "boxes", "masks" or "text": lazy, deterministic by seed, held-out wordings.
+        """Evaluation items for part "boxes", "masks", "keypoints" or "text": lazy, deterministic by seed, held-out wordings.
 
         Raises ValueError when this source has no such part.
         """

@@ -1,4 +1,4 @@
-"""COCO JSON files: instances, semantic masks and captions, told apart by what is in them."""
+"""COCO JSON files: instances, keypoints, semantic masks and captions, told apart by what is in them."""
 
 from __future__ import annotations
 
@@ -43,12 +43,13 @@ def open_coco(path: str | os.PathLike, **options: Any) -> Source:
 
 
 class CocoSource(AnnotatedSource):
-    """A COCO file with boxes or masks; what is asked of it is described in `AnnotatedSource`.
+    """A COCO file with boxes, masks or keypoints; what is asked of it is described in `AnnotatedSource`.
 
     path: the JSON; pictures are looked for relative to its folder, or to `root`. tasks, augment, cache_mb: as there.
     data: the content of the file where it has been read already.
     Objects with `iscrowd` are ignored. Categories in an image's `unlabelled_classes` are never asked for there.
-    Files with keypoints do not claim that everybody is labelled: nothing is counted or denied in them.
+    Files with keypoints do not claim that everybody is labelled: nothing is counted or denied in them. Each category names its own
+    points; objects without a labelled point are ignored where points are asked for.
     Raises ValueError with one sentence when the file has broken records or names pictures that are not there.
     """
 
@@ -72,6 +73,7 @@ class CocoSource(AnnotatedSource):
         order = {phrase: at for at, phrase in enumerate(names)}
         places = {category["id"]: order[phrases.lower(category["name"])] for category in categories}
         semantic = is_semantic(data, path)
+        point_names = _point_names(path, categories, places)
         pictures = _pictures(data, places, Path(root or Path(path).parent))
         _refuse_missing(path, pictures)
         super().__init__(
@@ -83,6 +85,7 @@ class CocoSource(AnnotatedSource):
             cache_mb,
             semantic=semantic,
             complete=not any("keypoints" in category for category in categories),
+            point_names=point_names if any(picture.points is not None for picture in pictures) else None,
         )
         if semantic and not self.has_masks:
             raise ValueError(f'{path} says it is semantic, but its annotations have no "segmentation"; add them.')
@@ -166,6 +169,8 @@ def _pictures(data: dict, places: dict, folder: Path) -> list[Picture]:
         found[annotation["image_id"]].append(annotation)
     named = {phrases.lower(category["name"]): places[category["id"]] for category in data["categories"]}
     any_masks = any(annotation.get("segmentation") for annotation in data.get("annotations") or [])
+    any_points = any(annotation.get("keypoints") for annotation in data.get("annotations") or [])
+    counts = {category["id"]: len(category.get("keypoints") or ()) for category in data["categories"]}
     pictures = []
     for image in data["images"]:
         objects = found[image["id"]]
@@ -181,9 +186,34 @@ def _pictures(data: dict, places: dict, folder: Path) -> list[Picture]:
                 crowd_N=np.array([bool(annotation.get("iscrowd", 0)) for annotation in objects], bool),
                 shapes=tuple(annotation["segmentation"] for annotation in objects) if masked else None,
                 unlabelled=frozenset(_unlabelled(image, named, places)),
+                points=tuple(_points(item, counts[item["category_id"]], *size) for item in objects) if any_points else None,
+                area_N=_areas(objects) if any_points else None,
             )
         )
     return pictures
+
+
+def _point_names(path: str | os.PathLike, categories: list, places: dict) -> dict[int, tuple[str, ...]]:
+    """Category (index) -> the names of its points in words, for those that have points."""
+    names: dict[int, tuple[str, ...]] = {}
+    for category in categories:
+        words = tuple(phrases.spaced(name) for name in category.get("keypoints") or ())
+        if words and names.setdefault(places[category["id"]], words) != words:
+            raise ValueError(f'{path} has the category "{category["name"]}" twice, with different keypoints; rename one of them.')
+    return names
+
+
+def _points(annotation: dict, count: int, width: int, height: int) -> np.ndarray:
+    """(K, 3) float32: x, y, v; zeros where a point is not labelled."""
+    xyv_K3 = np.array(annotation.get("keypoints") or [0] * (3 * count), np.float32).reshape(-1, 3)
+    xyv_K3[:, :2] = xyv_K3[:, :2].clip(0, [width, height])
+    xyv_K3[xyv_K3[:, 2] == 0] = 0
+    return xyv_K3
+
+
+def _areas(objects: list) -> np.ndarray:
+    """(N,) float32 square pixels: `area` of the file, else that of the box."""
+    return np.array([item.get("area") or item["bbox"][2] * item["bbox"][3] for item in objects], np.float32)
 
 
 def _corners(bboxes: list, width: int, height: int) -> np.ndarray:

@@ -19,7 +19,8 @@ OUTPUT_TYPES = ("boxes", "masks", "keypoints", "polygons", "moments", "map")
 class ConversationSource(Source):
     """Conversations as they are written in a file; subclasses give `record(index)`.
 
-    root: folder that pictures are looked for in. augment: applied to conversations about boxes or masks of one picture.
+    root: folder that pictures are looked for in. augment: applied to conversations about boxes, masks or keypoints of one
+    picture.
     tasks: must be None, since the file says what is asked. cache_mb: memory for decoded pictures, megabytes.
     """
 
@@ -62,7 +63,7 @@ class ConversationSource(Source):
         return conversation if self.augment is None else self.augment(conversation, rng)
 
     def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
-        """Boxes and masks: the last answer with such a part, after its history. Text: every answer of words alone.
+        """Boxes, masks and keypoints: the last answer with such a part, after its history. Text: every answer of words alone.
 
         See `Source`; `seed` plays no role, since the wordings are those of the file.
         """

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-FORMATS = "COCO JSON, Pascal VOC (an XML file or a folder of them), LLaVA JSON, or our JSONL"
+FORMATS = "COCO JSON, Pascal VOC (an XML file or a folder of them), a CollectedData CSV of DeepLabCut, LLaVA JSON, or our JSONL"
 
 
 def existing(path: str | os.PathLike) -> Path:
@@ -30,18 +30,22 @@ def read_json(path: str | os.PathLike) -> Any:
 
 
 def recognise(path: str | os.PathLike) -> str:
-    """"coco", "voc", "llava", "jsonl" or "llava_lines", by content; ValueError when it is none of them."""
+    """One of "coco", "voc", "deeplabcut", "llava", "jsonl" and "llava_lines", by content; ValueError when it is none of them."""
     path = existing(path)
     if path.is_dir():
-        if next(iter(voc_files(path)), None) is None:
-            raise ValueError(f"The folder {path} holds no Pascal VOC annotations (*.xml); expected {FORMATS}.")
-        return "voc"
+        if voc_files(path):
+            return "voc"
+        if deeplabcut_files(path):
+            return "deeplabcut"
+        raise ValueError(f"The folder {path} holds no Pascal VOC annotations (*.xml) and no CollectedData*.csv; expected {FORMATS}.")
     with open(path, "rb") as file:
         start = file.read(65536).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         raise ValueError(f"{path} is empty; expected {FORMATS}.")
     if start[:1] == b"<":
         return "voc"
+    if start.startswith(b"scorer,"):
+        return "deeplabcut"
     if start[:1] == b"[":
         return _recognise_list(path)
     if start[:1] == b"{":
@@ -53,6 +57,12 @@ def voc_files(folder: Path):
     """The XML files of a VOC folder, sorted: of `Annotations/` if there is one, else of the folder itself."""
     inner = folder / "Annotations"
     return sorted((inner if inner.is_dir() else folder).glob("*.xml"))
+
+
+def deeplabcut_files(folder: Path):
+    """The CollectedData files of a DeepLabCut project, of its `labeled-data`, or of one video in it, sorted."""
+    places = ("CollectedData*.csv", "*/CollectedData*.csv", "labeled-data/*/CollectedData*.csv")
+    return sorted(file for place in places for file in folder.glob(place))
 
 
 def _recognise_list(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from superlens.data.sources.base import Source
 from superlens.data.sources.coco import CocoSource, open_coco
+from superlens.data.sources.deeplabcut import DeepLabCutSource
 from superlens.data.sources.files import recognise
 from superlens.data.sources.jsonl import JsonlSource
 from superlens.data.sources.llava import LlavaSource
@@ -18,11 +19,12 @@ FILE_OPTIONS = ("augment", "cache_mb", "root")
 
 
 def open_source(path: str | os.PathLike, **options: Any) -> Source:
-    """The source behind `path`: COCO JSON, Pascal VOC, LLaVA JSON, our JSONL, or "world" (the drawn world).
+    """The source behind `path`: COCO JSON, Pascal VOC, DeepLabCut CSV, LLaVA JSON, our JSONL, or "world".
 
-    options: those of the source's constructor (`tasks`, `augment`, `cache_mb`, `root`; `split` for VOC; `split`,
-    `seed`, `size`, `turns`, `length` for the world, to which augment, cache_mb and root mean nothing). An option that
-    is None counts as not given. Raises ValueError with one sentence for what can not be read or is broken.
+    options: those of the source's constructor (`tasks`, `augment`, `cache_mb`, `root`; `split` for VOC; `thing` for
+    DeepLabCut; `split`, `seed`, `size`, `turns`, `length` for the world, to which augment, cache_mb and root mean
+    nothing). An option that is None counts as not given. Raises ValueError with one sentence for what can not be read
+    or is broken.
     """
     options = {name: value for name, value in options.items() if value is not None}
     if str(path) == "world":
@@ -33,7 +35,7 @@ def open_source(path: str | os.PathLike, **options: Any) -> Source:
     form = recognise(path)
     if form == "coco":
         return open_coco(path, **_checked(path, CocoSource, options))
-    kind = {"voc": VocSource, "jsonl": JsonlSource}.get(form, LlavaSource)
+    kind = {"voc": VocSource, "deeplabcut": DeepLabCutSource, "jsonl": JsonlSource}.get(form, LlavaSource)
     return kind(path, **_checked(path, kind, options))
 
 

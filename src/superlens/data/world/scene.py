@@ -85,8 +85,13 @@ class Scene:
         """Whether every thing is clear."""
         return all(thing.clear for thing in self.things)
 
+    @property
+    def objects(self) -> tuple:
+        """All that `owner_HW` counts."""
+        return self.things
+
     def mask(self, index: int) -> np.ndarray:
-        """The visible pixels of one thing, (H, W) bool."""
+        """The visible pixels of one object, (H, W) bool."""
         return self.owner_HW == index
 
 
@@ -137,8 +142,15 @@ def _odd_one(rng: np.random.Generator, options: tuple, count: int) -> list[tuple
     return chosen
 
 
-class _Canvas:
-    """A picture in the making: pixels, owners, and the counts that keep occlusion within its bound."""
+class Canvas:
+    """A picture in the making: pixels, owners, and the counts that keep occlusion within its bound.
+
+    How often things stand beside others; how often and how far they leave the picture; the least share left in it.
+    """
+
+    cluster = CLUSTER
+    spill_chance, spill = 0.12, 0.12
+    least_inside = 0.8
 
     def __init__(self, rng: np.random.Generator, size: int):
         self.rng, self.size = rng, size
@@ -166,20 +178,20 @@ class _Canvas:
         for _ in range(8):
             place = self._place(alpha, tone, colour)
             if place is not None:
-                self._draw(alpha, tone, *place)
+                self._draw(alpha, surface(rng, tone, *alpha.shape, self.light), *place)
                 self.words.append((shape, colour, size_word, diameter))
                 return True
         return False
 
-    def _place(self, alpha: np.ndarray, tone: np.ndarray, colour: str) -> tuple | None:
+    def _place(self, alpha: np.ndarray, tone: np.ndarray, colour: str, contrast: float = 0.45) -> tuple | None:
         """Try one place: (window of picture, window of patch, solid mask, pixels hidden of each thing, whole area).
 
         None when some thing would be seen too little, or this one would not stand out.
         """
         rng, size = self.rng, self.size
         height, width = alpha.shape
-        spill = 0.12 if rng.random() < 0.12 else 0.0
-        if self.spots and rng.random() < CLUSTER:
+        spill = self.spill if rng.random() < self.spill_chance else 0.0
+        if self.spots and rng.random() < self.cluster:
             top, left = self._beside(height, width)
         else:
             top = int(between(rng, -spill * height - 1, size - height * (1 - spill) + 1))
@@ -198,10 +210,10 @@ class _Canvas:
             if hit and (left_over < self.least_visible * self.whole[index] or left_over < CLEAR_AREA // 2):
                 return None
         behind = self.pixels[window].reshape(-1, 3)[::7].mean(axis=0)
-        if float(np.abs(behind - tone).sum()) < 0.45:
+        if float(np.abs(behind - tone).sum()) < contrast:
             return None
         whole = int((alpha > 0.5).sum())
-        if below.size < CLEAR_AREA or below.size < 0.8 * whole:
+        if below.size < CLEAR_AREA or below.size < self.least_inside * whole:
             return None
         return window, inner, solid, hits, whole
 
@@ -214,11 +226,10 @@ class _Canvas:
         left = int(x + away * math.cos(turn) - width / 2)
         return min(max(top, -1), self.size - height + 1), min(max(left, -1), self.size - width + 1)
 
-    def _draw(self, alpha: np.ndarray, tone: np.ndarray, window: tuple[slice, slice], inner: tuple[slice, slice],
+    def _draw(self, alpha: np.ndarray, skin: np.ndarray, window: tuple[slice, slice], inner: tuple[slice, slice],
               solid: np.ndarray, hits: np.ndarray, whole: int) -> None:
         if self.shadow:
             self._cast(alpha, window)
-        skin = surface(self.rng, tone, *alpha.shape, self.light)
         amount = alpha[inner][..., None]
         pixels = self.pixels[window]
         pixels += (skin[inner] - pixels) * amount
@@ -282,7 +293,7 @@ def draw_scene(rng: np.random.Generator, size: int = BASE, pairs: frozenset[tupl
 
     A pure function of the state of `rng`. Things cover each other by at most 40 % (in one scene of ten by up to 70 %).
     """
-    canvas = _Canvas(rng, size)
+    canvas = Canvas(rng, size)
     wanted = plan(rng, pairs)
     crowd = 0.25 if len(wanted) > 7 else 0.0
     for shape, colour in wanted:

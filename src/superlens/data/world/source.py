@@ -12,6 +12,8 @@ from superlens.data.sources.base import Example, LazyExamples, Source
 from superlens.data.templates import TASKS
 from superlens.data.world import questions
 from superlens.data.world.expressions import refer_turn
+from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
+from superlens.data.world.figures import FigureScene, draw_figures
 from superlens.data.world.reasoning import reason_turn
 from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
 from superlens.data.world.turns import Setting, Turn, list_turn
@@ -20,20 +22,30 @@ from superlens.message import Conversation, Image, Message, Text
 SPLITS = ("train", "val")
 TEXT_TASKS = ("count", "colour", "exists", "relation")
 # How often each task is asked, before the caller says otherwise: reading the picture is the slow part to learn.
+# Keypoints are asked for by those who train a model for them.
 WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
+    "keypoints": 0.0,
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
     "masks": {"masks": 0.6, "refer_masks": 0.25, "reason_masks": 0.15},
+    "keypoints": {"keypoints": 1.0},
     "text": dict.fromkeys(TEXT_TASKS, 0.25),
 }
-_MAKERS: Mapping[str, Callable[[Scene, np.random.Generator, Setting], Turn | None]] = {
+_Maker = Callable[[Scene, np.random.Generator, Setting], Turn | None]
+_MAKERS: Mapping[str, _Maker] = {
     **{task: functools.partial(list_turn, task) for task in ("boxes", "masks")},
     **{task: functools.partial(refer_turn, task) for task in ("refer_boxes", "refer_masks")},
     **{task: functools.partial(reason_turn, task) for task in ("reason_boxes", "reason_masks")},
     **{task: getattr(questions, task) for task in ("describe", "caption", *TEXT_TASKS)},
+    "keypoints": keypoints_turn,
+}
+# What can be asked about a scene with figures.
+_FIGURE_MAKERS: Mapping[str, _Maker] = {
+    **{task: functools.partial(figure_list_turn, task) for task in ("boxes", "masks")},
+    "keypoints": keypoints_turn,
 }
 _TRIES = 200
 _EXAMPLES = 500
@@ -43,7 +55,8 @@ class World(Source):
     """Drawn scenes, asked about in words: an endless source that needs no files.
 
     split: "train" or "val"; no scene of one is ever drawn by the other, whatever the seeds, and pairs of shape and
-    colour in `HELD_OUT_PAIRS` are drawn in "val" only. seed: whole number >= 0. size: side of the square pictures,
+    colour in `HELD_OUT_PAIRS` are drawn in "val" only. Persons and dogs are drawn where a conversation starts with the
+    task "keypoints", and nowhere else. seed: whole number >= 0. size: side of the square pictures,
     96 to 320 pixels; things grow with it. tasks: {task: weight}, default `WEIGHTS`. turns: least and most questions in
     a conversation. length: what `len` says.
     Raises ValueError for an unknown split or task, weights that are negative or all zero, or numbers out of range.
@@ -83,7 +96,7 @@ class World(Source):
         for _ in range(3 * wanted):
             if len(turns) == wanted:
                 break
-            turn = _MAKERS[_draw(self.tasks, own)](scene, own, setting)
+            turn = _turn(_draw(self.tasks, own), scene, own, setting)
             if turn is not None and all(turn.question != other.question for other in turns):
                 turns.append(turn)
         return _conversation(scene, turns)
@@ -92,10 +105,11 @@ class World(Source):
                  task: str | None = None) -> Sequence[Example]:
         """Evaluation items: scenes of the validation split, one question each, in wordings never used in training.
 
-        part: "boxes" and "masks" mix lists of names (a quarter of them absent), referring and reasoning; "text" is
-        counts, colours, existence and relations in equal shares. task: only this one (also "describe" or "caption" of
-        "text"). limit: how many, default 500. Item i is a pure function of (seed, i); `split` and the source's own seed
-        play no part, so a training source names the same examples. Raises ValueError for an unknown part or task.
+        part: "boxes" and "masks" mix lists of names (a quarter of them absent), referring and reasoning; "keypoints"
+        asks for all 17 points of persons; "text" is counts, colours, existence and relations in equal shares. task: only
+        this one (also "describe" or "caption" of "text"). limit: how many, default 500. Item i is a pure function of
+        (seed, i); `split` and the source's own seed play no part, so a training source names the same examples.
+        Raises ValueError for an unknown part or task.
         """
         if part not in _PART_TASKS:
             raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(_PART_TASKS)}.')
@@ -119,8 +133,8 @@ class World(Source):
     def _scene_for(self, task: str, rng: np.random.Generator, setting: Setting) -> tuple[Scene, Turn]:
         """Draw scenes until one allows a sure question of this task: so tasks come as often as their weights say."""
         for _ in range(_TRIES):
-            scene = draw_scene(rng, self.size, setting.pairs)
-            turn = _MAKERS[task](scene, rng, setting)
+            scene = (draw_figures if task == "keypoints" else draw_scene)(rng, self.size, setting.pairs)
+            turn = _turn(task, scene, rng, setting)
             if turn is not None:
                 return scene, turn
         raise AssertionError(f"no scene for {task} in {_TRIES} draws")
@@ -146,6 +160,12 @@ def _draw(tasks: Mapping[str, float], rng: np.random.Generator) -> str:
     edges = np.cumsum(list(tasks.values()))
     place = int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))
     return tuple(tasks)[min(place, len(tasks) - 1)]
+
+
+def _turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """A question of this task about the scene; None when it allows none that is sure."""
+    make = (_FIGURE_MAKERS if isinstance(scene, FigureScene) else _MAKERS).get(task)
+    return None if make is None else make(scene, rng, setting)
 
 
 def _conversation(scene: Scene, turns: Sequence[Turn]) -> Conversation:

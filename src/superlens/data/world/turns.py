@@ -43,8 +43,8 @@ def say(task: str, words: str, rng: np.random.Generator, setting: Setting, **slo
 
 
 def part_of(scene: Scene, label: str, indices: Sequence[int], masks: bool) -> Boxes | Masks:
-    """The boxes or masks of some things of a scene, under one label; `ignore` marks those seen too little."""
-    things = [scene.things[index] for index in indices]
+    """The boxes or masks of some objects of a scene, under one label; `ignore` marks those seen too little."""
+    things = [scene.objects[index] for index in indices]
     ignore = None if all(thing.clear for thing in things) else np.array([not thing.clear for thing in things])
     if masks:
         side = scene.picture.shape[0]

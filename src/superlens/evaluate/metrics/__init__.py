@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from superlens.evaluate.metrics.absent import Absent
 from superlens.evaluate.metrics.average_precision import AveragePrecision
 from superlens.evaluate.metrics.base import Facts, Metric
+from superlens.evaluate.metrics.keypoints import CorrectKeypoints, KeypointPrecision
 from superlens.evaluate.metrics.mean_iou import MeanIou
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
 from superlens.evaluate.metrics.routing import Routing
@@ -16,6 +17,7 @@ from superlens.parts import nearest
 METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
     "boxes": {"ap": AveragePrecision, "p50": PrecisionAtHalf, "absent": Absent, "routing": Routing},
     "masks": {"ap": AveragePrecision, "miou": MeanIou, "iou": ExpressionIou, "absent": Absent, "routing": Routing},
+    "keypoints": {"oks": KeypointPrecision, "pck": CorrectKeypoints, "routing": Routing},
     "text": {"accuracy": Accuracy, "routing": Routing},
 }
 
@@ -23,11 +25,15 @@ __all__ = ["METRICS", "Facts", "Metric", "metric_class"]
 
 
 def metric_class(part: str, name: str | None = None) -> type[Metric]:
-    """The metric `name` of `part`, by default the part's first; ValueError names the nearest valid part or metric."""
+    """The metric `name` of `part`, by default the part's first; `name:parameter` sets what a metric lets be set ("pck:0.1").
+
+    Raises ValueError naming the nearest valid part or metric, or saying what the parameter should be.
+    """
     if part not in METRICS:
         raise ValueError(f"unknown part '{part}' to evaluate: {nearest(part, METRICS)}")
     if name is None:
         return next(iter(METRICS[part].values()))
-    if name not in METRICS[part]:
-        raise ValueError(f"unknown metric '{name}' for {part}: {nearest(name, METRICS[part])}")
-    return METRICS[part][name]
+    kind, colon, parameter = name.partition(":")
+    if kind not in METRICS[part]:
+        raise ValueError(f"unknown metric '{kind}' for {part}: {nearest(kind, METRICS[part])}")
+    return METRICS[part][kind].at(parameter) if colon else METRICS[part][kind]

@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from superlens.data.sources.base import Example
-from superlens.message import Boxes, Masks, Message, OutputPart
+from superlens.message import Boxes, Keypoints, Masks, Message, OutputPart
 
-KINDS: Mapping[str, type] = {"boxes": Boxes, "masks": Masks}
+KINDS: Mapping[str, type] = {"boxes": Boxes, "masks": Masks, "keypoints": Keypoints}
 
 
 def plain(label: str) -> str:
@@ -39,7 +39,7 @@ class Facts:
 class Metric:
     """Adds up (example, answer) pairs; `result` says what they come to.
 
-    facts: about the data set. part: "boxes", "masks" or "text". min_score: objects below it do not count as shown,
+    facts: about the data set. part: "boxes", "masks", "keypoints" or "text". min_score: objects below it do not count as shown,
     where a metric speaks of what a user would see (average precision looks at all scores).
     Subclasses keep what they need of an answer and no more: an answer's masks must not pile up.
     """
@@ -52,6 +52,11 @@ class Metric:
         self.facts = Facts() if facts is None else facts
         self.part = part
         self.min_score = min_score
+
+    @classmethod
+    def at(cls, parameter: str) -> type[Metric]:
+        """This metric with what stands behind the colon of its name set; ValueError for what it can not be set to."""
+        raise ValueError(f'Got the parameter "{parameter}" for a metric that takes none; write its name without a colon.')
 
     def add(self, example: Example, answer: Message) -> None:
         """Take in one answer; an answer that never came is an empty message."""

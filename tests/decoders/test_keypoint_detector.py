@@ -1,0 +1,112 @@
+"""The keypoint detector: overfits what it is shown, in original pixels; ignores what it should; open names."""
+
+import numpy as np
+import pytest
+import torch
+from scenes import CHANNELS, overfit, requests, scene
+
+from superlens.decoders.base import Requests
+from superlens.decoders.keypoint_detector import KeypointDetector, as_boxes
+from superlens.message import Keypoints
+from superlens.vision.canvas import CanvasRule
+
+CANVAS = CanvasRule(longest=128).canvas(192, 256)  # half size: 96 x 128 canvas pixels
+NAMES = ("nose", "left hand", "right hand")
+
+
+def decoder(seed=0):
+    torch.manual_seed(seed)
+    return KeypointDetector(CHANNELS, channels=32, depth=1, width=16)
+
+
+def asked(things, names=NAMES) -> Requests:
+    """Each (label, picture) with the same points."""
+    labels, pictures, parents = [], [], []
+    for label, picture in things:
+        parents += [-1] + [len(labels)] * len(names)
+        pictures += [picture] * (1 + len(names))
+        labels += [label, *names]
+    flat = requests(labels, 16, pictures)
+    return Requests(flat.vectors_KnC, flat.picture_K, flat.labels, flat.images, parents=parents)
+
+
+def target(label, *people, names=NAMES, ignore=None):
+    """Canvas pixels. people: rows of (x, y, v)."""
+    return Keypoints(label, names, np.array(people, np.float32).reshape(len(people), len(names), 3), ignore=ignore)
+
+
+TWO = target("person", [(20, 20, 2), (10, 50, 2), (32, 52, 1)], [(90, 40, 2), (80, 70, 0), (101, 71, 2)])
+
+
+def found(model, seen, ask):
+    return [part for part in model.eval().parts(model(seen, ask), seen, ask) if part is not None]
+
+
+def test_it_overfits_two_people_and_answers_in_original_pixels():
+    model, seen, ask = decoder(), scene(CANVAS), asked([("person", 0), ("dog", 0)])
+    targets = [TWO, target("dog")]
+    first, last = overfit(model, seen, ask, targets, 150)
+    assert last["point"] < 0.1 * first["point"] and last["heat"] < 0.3 * first["heat"] and last["seen"] < 0.5 * first["seen"]
+    person, dog = found(model, seen, ask)
+    assert (person.label, person.names, dog.label) == ("person", NAMES, "dog")
+    best = person.select(person.scores > 0.5)
+    assert best.count == 2 and (dog.scores < 0.3).all()
+    order = np.argsort(best.xyv[:, 0, 0])
+    wanted = TWO.xyv[..., :2] * 2
+    away = np.linalg.norm(best.xyv[order][..., :2] - wanted, axis=-1)
+    assert away[TWO.xyv[..., 2] > 0].max() < 8  # one fine cell, in original pixels
+    assert best.xyv[order][0, :, 2].tolist() == [2, 2, 1]
+
+
+def test_pictures_do_not_mix():
+    model, seen = decoder(), scene(CANVAS, pictures=2)
+    both = asked([("person", 1), ("person", 0), ("person", 1)])
+    together = found(model, seen, both)
+    alone = found(model, seen, asked([("person", 0)]))[0]
+    assert np.allclose(together[1].xyv, alone.xyv, atol=1e-3) and np.allclose(together[1].scores, alone.scores, atol=1e-5)
+    assert not np.allclose(together[0].scores, alone.scores, atol=1e-3)
+
+
+def test_requests_added_to_one_another_keep_their_parents():
+    one, two = asked([("person", 0)]), asked([("dog", 0)], NAMES[:1])
+    assert (one + two).parents == [-1, 0, 0, 0, -1, 4]
+    parts = found(decoder(), scene(CANVAS), one + two)
+    assert [(part.label, part.names) for part in parts] == [("person", NAMES), ("dog", NAMES[:1])]
+
+
+def test_unlabelled_points_teach_no_place_and_ignored_things_nothing():
+    model, seen, ask = decoder(), scene(CANVAS), asked([("person", 0)])
+    raw = model(seen, ask)
+
+    def moved(part):
+        other = part.xyv.copy()
+        other[1, 1, :2] += 12  # the point that is not labelled
+        return Keypoints(part.label, part.names, other, xyxy=as_boxes(part).xyxy, ignore=part.ignore)
+
+    boxed = Keypoints("person", NAMES, TWO.xyv, xyxy=as_boxes(TWO).xyxy)
+    for name, (total, _) in model.loss(raw, [boxed]).items():
+        assert torch.equal(total, model.loss(raw, [moved(boxed)])[name][0]), name
+    crowd = Keypoints("person", NAMES, TWO.xyv, xyxy=as_boxes(TWO).xyxy, ignore=[False, True])
+    assert model.counts([crowd]) == {"class": 2, "giou": 1, "point": 1, "seen": 1, "heat": 3 + 3}
+    heat, care = model.heat_targets(raw, [crowd])
+    assert (heat[:, :, 20:] < 0.01).all() and care[:, 12, 23].tolist() == [0, 0, 0] and care[:, 5, 5].tolist() == [1, 1, 1]
+
+
+def test_a_point_of_nothing_is_asked_without_harm():
+    model, seen = decoder(), scene(CANVAS)
+    lonely = asked([("person", 0)], ())
+    part = found(model, seen, lonely)[0]
+    assert part.names == () and part.xyv.shape == (part.count, 0, 3)
+    losses = model.loss(model(seen, lonely), [target("person", names=())])
+    assert all(torch.isfinite(total) for total, _ in losses.values())
+
+
+def test_the_dummy_reaches_every_parameter():
+    model = decoder()
+    model.dummy(scene(CANVAS)).backward()
+    assert [name for name, parameter in model.named_parameters() if parameter.grad is None] == []
+
+
+def test_boxes_come_from_points_where_none_are_given():
+    boxes = as_boxes(target("person", [(10, 20, 2), (30, 60, 1), (0, 0, 0)], [(0, 0, 0)] * 3))
+    assert boxes.xyxy[0].tolist() == pytest.approx([6, 16, 34, 64]) and boxes.ignore.tolist() == [False, True]
