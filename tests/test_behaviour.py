@@ -18,7 +18,7 @@ import torch
 import superlens
 from superlens.batch import collate
 from superlens.data.world import World
-from superlens.message import Boxes, Masks
+from superlens.message import Boxes, Keypoints, Masks
 from superlens.parts import BUILT_IN, find_class
 from superlens.recipes.schema import read_recipe, recipe_names
 
@@ -74,7 +74,12 @@ LINKS = {
         "masks": {"type": "phrase", "phrase": ["<cut>", "</cut>"], "decoder": "segment", "hidden": 16},
     },
     "boxes alone": {"boxes": query("boxes")},
+    "keypoints": {
+        "keypoints": {"type": "keypoint", "token": "[POSE]", "point": "[POINT]", "queries": 2, "words": True, "decoder": "pose"},
+        "boxes": query("boxes"),
+    },
 }
+POSE = {"pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16}}
 EYES = {
     "swin": {"eye": eye("backbone", SWIN, token_level=2), "projector": {"type": "linear", "max_tokens": 16}},
     "resnet": {"eye": eye("backbone", RESNET, token_level=2), "projector": {"type": "mlp", "max_tokens": 16}},
@@ -119,7 +124,8 @@ def shrunk(name: str) -> dict:
 
 def cases() -> dict[str, dict]:
     """Name -> a whole recipe."""
-    found = {f"links: {name}": tiny.recipe(links=links) for name, links in LINKS.items()}
+    decoders = {name: tiny.RECIPE["decoders"] | (POSE if name == "keypoints" else {}) for name in LINKS}
+    found = {f"links: {name}": tiny.recipe(links=links, decoders=decoders[name]) for name, links in LINKS.items()}
     found |= {f"eye: {name}": tiny.recipe(**changes) for name, changes in EYES.items()}
     found |= {f"language: {name}": tiny.recipe(**changes) for name, changes in LANGUAGES.items()}
     return found | {f"recipe: {name}": shrunk(name) for name in recipe_names()}
@@ -140,7 +146,7 @@ def model(request):
 
 def batch_of(model, count=3):
     parts = {form.part for form in model.processor.formats.values()}
-    talks = tiny.conversations(count, tasks={part: 1 for part in ("boxes", "masks") if part in parts}, turns=(2, 2))
+    talks = tiny.conversations(count, tasks={part: 1 for part in ("boxes", "masks", "keypoints") if part in parts}, turns=(2, 2))
     return collate([model.processor.encode(talk) for talk in talks])
 
 
@@ -157,9 +163,10 @@ def test_shapes(model):
         decoder = model.decoders[one.decoder]
         assert one.requests.vectors_KnC.shape[::2] == (len(one.placed), decoder.width)
         parts = decoder.parts(one.raw, outputs.scenes[one.scene], one.requests)
-        kind = {"boxes": Boxes, "masks": Masks}[decoder.part]
-        assert [type(part) for part in parts] == [kind] * len(one.placed)
-        assert [part.label for part in parts] == [placed.group.label for placed in one.placed]
+        kind = {"boxes": Boxes, "masks": Masks, "keypoints": Keypoints}[decoder.part]
+        alone = [placed.group.parent is None for placed in one.placed]  # members are inside the part of their thing
+        assert [type(part) for part in parts] == [kind if stands else type(None) for stands in alone]
+        assert [part.label for part in parts if part] == [p.group.label for p, stands in zip(one.placed, alone) if stands]
     losses = model.losses(outputs, batch)
     assert {name: count for name, (_, count) in losses.items()}.items() <= model.counts(batch).items()
     assert all(torch.isfinite(total) and total >= 0 for total, _ in losses.values())
@@ -215,7 +222,7 @@ def test_batch_1_equals_batch_8(model):
 
 
 def test_every_kind_was_seen():
-    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (12, 6, 8, len(CASES) - 26)
+    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (13, 6, 8, len(CASES) - 27)
     assert recipe_names()
     for section, known in BUILT_IN.items():
         entries = [recipe[section] for recipe in CASES.values()]

@@ -14,9 +14,9 @@ HOUSE = ("format", "tokens", "width", "embedding_width", "scale", "decoder_width
 
 
 def formats_of(recipe: dict[str, Any]) -> dict[str, LinkFormat]:
-    """The weightless halves of all links, in the recipe's order."""
+    """The weightless halves of all links, by name: ids of tokens follow this order, and a saved config sorts its keys."""
     formats = {}
-    for name, entry in recipe["links"].items():
+    for name, entry in sorted(recipe["links"].items()):
         link = find_class("links", entry["type"])
         cls = link.format_class
         arguments = inspect.signature(cls.__init__).parameters
@@ -66,7 +66,7 @@ def assemble(recipe: dict[str, Any]):
     formats = formats_of(recipe)
     owned: set[str] = set()
     links = {}
-    for name, entry in recipe["links"].items():
+    for name, entry in sorted(recipe["links"].items()):
         form = formats[name]
         tokens = tuple(token for token in form.roles() if token not in owned)
         owned.update(tokens)

@@ -42,7 +42,7 @@ class Sample:
 
 
 class Processor:
-    """formats: name -> LinkFormat, in the recipe's order. grid: visual tokens per canvas. template: a Jinja chat template, or None to
+    """formats: name -> LinkFormat, ordered by name. grid: visual tokens per canvas. template: a Jinja chat template, or None to
     use the tokenizer's own. vocabulary: V.
     """
 
