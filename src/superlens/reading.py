@@ -138,10 +138,10 @@ class AnswerReader:
         return index
 
     def _member(self, form, places: list[int]) -> None:
-        """A group that belongs to the one written last."""
+        """A group that belongs to the last thing that was routed, whatever words stand between."""
         label = self._take_label()
-        parent = self.content[-1] if self.content else None
-        if not isinstance(parent, Group) or parent.link != form.name:
+        parent = next((item for item in reversed(self.content) if isinstance(item, Group)), None)
+        if parent is None or parent.link != form.name:
             self.notes.append(f"'{label}' belongs to nothing that was named before it")
             return
         words = self.processor.words(f" {label}")

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import tiny
 from evaluate_fakes import Answering, Prepared, boxes, example, say
 from PIL import Image as Pil
 
@@ -160,3 +161,8 @@ def test_importing_is_light():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                           env={"PYTHONPATH": ":".join(sys.path)})
     assert done.stdout.strip() == "set()"
+
+
+def test_a_part_that_the_model_can_not_write_is_refused():
+    with pytest.raises(ValueError, match="this model has no link that writes keypoints; it writes text, boxes, masks"):
+        evaluate(tiny.model(), World(), "keypoints", limit=1)

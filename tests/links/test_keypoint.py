@@ -67,6 +67,18 @@ def test_a_point_without_a_thing_is_a_note():
     assert groups == [] and "'nose' belongs to nothing" in notes[0]
 
 
+def test_words_may_stand_between_a_thing_and_its_points():
+    model = posing()
+    sample = model.processor.encode(talk(PERSON))
+    said = written(model, sample)
+    comma = said.ids.index(model.processor.token_ids["[POSE]"]) + 1
+    for column, value in ((said.ids, model.processor.words(",")[0]), (said.chances, 1.0), (said.places, 999)):
+        column.insert(comma, value)
+    said.slots = {index + (index >= comma): first for index, first in said.slots.items()}
+    _, groups, notes = model.processor.decode(said, talk(PERSON), sample.canvases)
+    assert not notes and [g.parent.label if g.parent else None for g in groups] == [None, "person", "person"]
+
+
 def test_losses_reach_every_parameter_and_fall():
     model = posing().train()
     samples = [model.processor.encode(talk(PERSON)), model.processor.encode(talk(DOG))]

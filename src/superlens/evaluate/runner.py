@@ -41,9 +41,13 @@ def evaluate(
     where the source offers a choice. min_score: what counts as shown, in 0..1. progress: a `rich.progress.Progress`.
     Returns a flat dict such as {"AP": 0.41, "AP50": 0.72, "AP75": 0.40}: fractions, None where nothing was there to be
     measured. A question that the model fails on counts as an empty answer, with a warning in the log.
-    Raises ValueError with one sentence: unknown part, metric or task, nothing to ask, numbers out of range.
+    Raises ValueError with one sentence: unknown part, metric or task, a part the model has no link for, nothing to ask, numbers out
+    of range.
     """
     chosen = metric_class(part, metric)
+    formats = getattr(getattr(model, "processor", None), "formats", None)  # baselines have none
+    if formats is not None and part not in (written := ["text", *(form.part for form in formats.values())]):
+        raise ValueError(f"this model has no link that writes {part}; it writes {', '.join(written)}.")
     if batch_size < 1 or (limit is not None and limit < 1):
         raise ValueError(f"Got the batch size {batch_size} and the limit {limit}; expected at least 1.")
     if not 0 <= min_score <= 1:

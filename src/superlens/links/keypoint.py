@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from superlens.links.base import Group, Piece, Token
-from superlens.links.query import QueryFormat, QueryLink, projection
+from superlens.links.query import QueryFormat, QueryLink
 from superlens.message import Keypoints
 from superlens.vision.canvas import Canvas
+from superlens.vision.projector import mlp
 
 
 class KeypointFormat(QueryFormat):
@@ -57,20 +58,9 @@ class KeypointLink(QueryLink):
 
     format_class = KeypointFormat
 
-    def __init__(
-        self,
-        format: KeypointFormat,
-        tokens: tuple[str, ...],
-        width: int,
-        embedding_width: int,
-        scale: float,
-        decoder_width: int,
-        pool: str = "mean",
-        depth: int = 2,
-        words: bool = False,
-    ):
-        super().__init__(format, tokens, width, embedding_width, scale, decoder_width, pool, depth, words)
-        self.project_points = projection(width, decoder_width, depth)
+    def make_projections(self, width: int, decoder_width: int, depth: int) -> None:
+        super().make_projections(width, decoder_width, depth)
+        self.project_points = mlp(width, decoder_width, depth)
 
     def requests(self, hidden_KnD: Tensor, words_KD: Tensor, groups: list[Group]) -> Tensor:
         """[K, n, D] -> [K, 1, C] (pooled) or [K, n, C], things and points each by their own projection."""

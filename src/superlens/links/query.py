@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from superlens.links.base import Group, Link, LinkFormat, Piece, Slots, Token
 from superlens.message import Part
 from superlens.vision.canvas import Canvas
+from superlens.vision.projector import mlp
 
 
 class QueryFormat(LinkFormat):
@@ -103,8 +104,12 @@ class QueryLink(Link):
             raise ValueError(f"links.{format.name}: pool is 'mean' or 'none', got '{pool}'.")
         self.pool = pool
         self.query_rows = nn.Parameter(torch.randn(format.slots, embedding_width) * scale) if format.slots else None
-        self.project = projection(width, decoder_width, depth)
+        self.make_projections(width, decoder_width, depth)
         self.project_words = nn.Sequential(nn.LayerNorm(embedding_width), nn.Linear(embedding_width, decoder_width)) if words else None
+
+    def make_projections(self, width: int, decoder_width: int, depth: int) -> None:
+        """The layers from hidden states to requests, [..., width] -> [..., decoder_width]."""
+        self.project = mlp(width, decoder_width, depth)
 
     def queries(self) -> Tensor | None:
         return self.query_rows
@@ -118,11 +123,3 @@ class QueryLink(Link):
         if self.project_words is not None:
             vectors_KnC = vectors_KnC + self.project_words(words_KD)[:, None]
         return vectors_KnC.mean(1, keepdim=True) if self.pool == "mean" else vectors_KnC
-
-
-def projection(width: int, decoder_width: int, depth: int) -> nn.Sequential:
-    """`depth` linear layers with GELU between, [..., width] -> [..., decoder_width]."""
-    layers: list[nn.Module] = []
-    for layer in range(depth):
-        layers += [nn.Linear(width if layer == 0 else decoder_width, decoder_width), nn.GELU()]
-    return nn.Sequential(*layers[:-1])
