@@ -244,8 +244,8 @@ def test_relations(scenes):
     answers = Counter()
     for scene, question, answer in _turns(questions.relation, scenes):
         first, relation, second = re.search(rf"(?:is )?the ([a-z ]+?) (?:is )?({'|'.join(_BESIDE)}) the ([a-z ]+?)"
-                                            r"(?: in the picture| in this image| here)?$", question).groups()
-        (one,) = _which(scene, first.rpartition("the ")[2])
+                                            r"(?: in (?:the|this) \w+| here| in view)?(?:$|[.:,!])", question, re.IGNORECASE).groups()
+        (one,) = _which(scene, first.lower().rpartition("the ")[2])
         (two,) = _which(scene, second)
         expected = _BESIDE[relation](scene.things[one], scene.things[two])
         assert answer == ("Yes." if expected else "No."), question

@@ -1,5 +1,8 @@
 """How a task is asked for: wordings to train with, and others kept apart to test with (`wordings.py` holds them).
 
+Those to train with are written with choices (`grammar.py`): few lines, thousands of sentences, so that a model learns to tell
+what is asked for from how it is asked.
+
 `{things}` is a list in words ("red circles, platelets and road"), `{thing}` one expression ("the star left of the
 moon"; "a red circle" for `exists`), `{question}` a whole question whose answer is a thing ("what would roll off the
 table first"), `{first} {relation} {second}` a statement ("the star", "left of", "the moon"), `{names}` the points asked for
@@ -13,11 +16,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from superlens.data.wordings import WORDINGS
+from superlens.data.grammar import expand, spell
+from superlens.data.wordings import SHORT, WORDINGS
 
 
 def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line for line in text.splitlines() if line)
+    return tuple(expand(line, SHORT) for line in text.splitlines() if line)
 
 
 TRAINING: Mapping[str, tuple[str, ...]] = {task: _lines(texts[0]) for task, texts in WORDINGS.items()}
@@ -56,26 +60,27 @@ def listing(names: Sequence[str]) -> str:
 
 
 def ask(task: str, rng: np.random.Generator, held_out: bool = False, **slots: str) -> str:
-    """One way to ask for `task`, drawn evenly from its wordings and filled with `slots`.
+    """One way to ask for `task`, drawn evenly from its wordings, then from their choices, and filled with `slots`.
 
     `held_out=True` draws from wordings that training never uses. In training, one question in eight each is written
     carelessly: without its full stop or question mark, or with a small first letter. What fills a slot is never altered
-    (so a label can repeat it), except that a sentence starting with `{question}` gets a capital.
+    (so a label can repeat it), except that a sentence starting with `{question}` or `{first}` gets a capital.
     Raises ValueError when the task is unknown or the slots are not those it needs.
     """
     wordings = _wordings(task, held_out)
-    wording = wordings[int(rng.integers(len(wordings)))]
+    wording = spell(wordings[int(rng.integers(len(wordings)))], rng)
     needed = _fields(wording)
     if needed != set(slots):
         got = ", ".join(sorted(slots)) or "none"
         raise ValueError(f"Got the slots {got} for the task {task!r}; expected {', '.join(sorted(needed)) or 'none'}.")
     question = wording.format(**slots)
-    if wording.startswith("{"):
+    label_first = wording.startswith("{thing")
+    if not label_first:
         question = question[0].upper() + question[1:]
     if held_out:
         return question
     if rng.random() < 0.125 and not wording.endswith("}"):
         question = question[:-1]
-    if rng.random() < 0.125:
+    if rng.random() < 0.125 and not label_first:
         question = question[0].lower() + question[1:]
     return question

@@ -1,47 +1,64 @@
-"""The wordings of `templates.py`: for every task those to train with, then those kept apart to test with."""
+"""The wordings of `templates.py`: for every task those to train with, then those kept apart to test with.
+
+`(a|b|)` stands for one of its alternatives, the last one empty, and may hold others; `<please>` and its like for what `SHORT` says.
+"""
 
 from __future__ import annotations
 
 from superlens.data.wordings_text import TEXT_WORDINGS
 
+SHORT = {
+    "<please>": "(||||Please |Please |Now |Kindly |Just |Next, |Go ahead and |I want you to |You should )",
+    "<can>": "(Can|Could|Would|Will) you (please |kindly |)",
+    "<want>": "(I|We) (want|need|would like|ask for)",
+    "<help>": "(Help me|Help us|I want to|I need to|I would like to|My task is to|We must)",
+    "<listen>": "(Look at the picture|Look closely|Think about this|A question|One question|Tell me|Consider this|Say|Look|Now)",
+    "<detect>": "(detect|find|locate|spot|identify|box|frame|search for|look for|pick out|point out|point at)",
+    "<segment>": "(segment|mask|outline|cut out)",
+    "<every>": "(||||all |every one of |each of |all of )",
+    "<place>": "(|||| in (the|this) <image>| here| in view)",
+    "<image>": "(picture|image|photo|scene)",
+    "<with>": "(with|using)",
+    "<stop>": "(.|.|.|.|!|. Thanks.|. Thank you.)",
+}
+
 WORDINGS: dict[str, tuple[str, str]] = {
     "boxes": ("""
-Detect {things}.
-Detect every instance of {things}.
-Find {things}.
-Find all {things} in the picture.
-Locate {things}.
-Locate {things} in this image.
-Where are {things}?
-Where do you see {things}?
-Draw boxes around {things}.
-Draw a bounding box around each of these: {things}.
-Give the bounding boxes of {things}.
-Give me boxes for {things}.
-Put a box on every one of these: {things}.
-Box {things}.
-Show me where {things} are.
-Show the location of {things}.
-Please detect {things}.
-Please find {things} and mark them with boxes.
-Can you find {things}?
-Can you detect {things} in this photo?
-Could you point out {things} with bounding boxes?
-I am looking for {things}. Where are they?
-Look for {things} in the picture.
-Search the image for {things}.
-Object detection: {things}.
-Bounding boxes for {things}.
-Return boxes for {things}.
-Mark the position of {things} with boxes.
-I need the bounding boxes of {things}.
-Which parts of the image show {things}? Answer with boxes.
-Spot {things}.
-Spot all {things} here.
-Help me find {things} in this picture.
-Detect all {things} in the image.
-Run detection for {things}.
-Frame each of {things} with a rectangle.
+<please><detect> <every>{things}<place><stop>
+<please>(detect|find|locate|spot|box|frame|look for) {things}.
+<can><detect> <every>{things}<place>?
+(Find|Detect|Locate|Look for|Search for) {things}<place>.
+(Find|Detect|Locate|Box|Frame) <every>{things}<stop>
+<please>(mark|show|highlight|annotate|label|indicate) <every>{things}<place> with (boxes|a box each)<stop>
+<please>(highlight|annotate|enclose|surround|tag|outline) {things}<place> <with> (bounding boxes|rectangles|frames|boxes)<stop>
+(Where|Whereabouts) (are|do you see|can you see|can I see|do I find|can I find|should I look for) {things}?
+(Where|In which places|At what positions) (do you see|can you see|can you find|do you find|can I spot) {things}<place>?
+<please>(show|tell) me where {things} (are|is|can be found|can be seen|appear)<place><stop>
+<please>(give|send|list|return|output|write|get) (me |us |)(the |)(boxes|bounding boxes|box coordinates|rectangles|\
+locations|positions) (of|for) <every>{things}<place><stop>
+<want> (the |)(boxes|bounding boxes|rectangles|locations|positions) (of|for|around) {things}<place><stop>
+<please>(draw|put|place|set|add|make|lay) (boxes|bounding boxes|a box|a bounding box|a frame|tight boxes) (around|on|\
+over|for) <every>{things}<place><stop>
+(Locate|Spot|Identify|Look for|Search for) and (mark|frame|enclose|box) {things}<place><stop>
+(Search|Scan|Go through|Look over) the <image> (for|and find|and box) {things}<stop>
+(Detection|Object detection|Boxes|Bounding boxes|Localization|Locations|Task: detection|To be boxed|To be found|Wanted): {things}<stop>
+(Boxes|Bounding boxes|Rectangles|Object detection|Detection|A box) (of|for|around) {things}<stop>
+(The following|These) (things|objects|classes|items|kinds) (should be|are to be|must be) (detected|boxed|found|\
+located)<place>: {things}.
+<please>(find|locate|box|look for|put a box on|draw a bounding box around) (each of these|the following|all of these|\
+these)<place>: {things}<stop>
+{things}: (where are they|detect them|box them|find them|locate them|draw their boxes|bounding boxes|boxes, please)<stop>
+{things}<place>(, where are they?|. Find them.|. Box them.| - locate them.| - boxes?)
+(Are there|Do you see|Can you see|Do you notice) {things}<place>? (Box them|Frame them|Locate them|Detect them|\
+Mark them with boxes|Show me with boxes|Answer with boxes).
+(In|On|For) (the|this) <image>, (<detect>|draw boxes around|give the boxes of) {things}<stop>
+I (am looking|look|search) for {things}<place>. (Where are they?|Box them.|Can you help?|Show me where.|Find them.)
+<help> (find|locate|detect|spot|box) {things}<place><stop>
+Which (parts|regions|places) of the (image|picture|photo) (show|hold|contain) {things}? (Answer|Reply|Respond) with boxes.
+(Which|What) (boxes|bounding boxes|rectangles) (hold|contain|enclose|belong to|fit) {things}<place>?
+(Run|Do|Perform) (object |)detection (for|of|on) {things}<place><stop>
+Let me (see|know) where {things} are<place><stop>
+Are {things} (here|there|in it|in the picture)? (Draw boxes|Detect|Give boxes|Find them|Box what you find).
 """, """
 Please locate all {things} you can see.
 Draw rectangles around {things}.
@@ -53,42 +70,40 @@ Where in this picture are {things}?
 Mark {things} with bounding boxes, please.
 """),
     "masks": ("""
-Segment {things}.
-Segment every instance of {things}.
-Segment all {things} in the picture.
-Please segment {things}.
-Can you segment {things} in this image?
-Give the masks of {things}.
-Give me a mask for {things}.
-Give segmentation masks for {things}.
-Mask {things}.
-Mask out {things}.
-Outline {things}.
-Outline {things} exactly.
-Trace the outline of {things}.
-Draw the masks of {things}.
-Which pixels belong to {things}?
-Which pixels show {things}?
-Mark the pixels of {things}.
-Colour in {things}.
-Cut out {things}.
-Show the exact shape of {things}.
-Show me the masks of {things}.
-Return segmentation masks for {things}.
-Segmentation: {things}.
-Masks for {things}.
-I need masks of {things}.
-I want {things} segmented.
-Could you outline {things} for me?
-Find the pixels of {things}.
-Produce a mask for each of these: {things}.
-Separate {things} from the background.
-Highlight the area covered by {things}.
-Paint over {things}.
-Do a segmentation of {things}.
-Select the pixels of {things} in this photo.
-Predict the masks of {things}.
-Help me segment {things}.
+<please>(segment|mask|mask out|trace|cut out|paint over|colour in|shade|silhouette) <every>{things}<place><stop>
+<please>(segment|mask|outline) {things}.
+<can>(segment|outline|trace|cut out|mask out|colour in|paint over) <every>{things}<place>?
+(Segment|Mask|Outline) <every>{things}<stop>
+<please>(mark|show|highlight|annotate|label|indicate) <every>{things}<place> with (masks|a mask each|segmentation masks)<stop>
+<please>(highlight|annotate|cover|tag|enclose) {things}<place> <with> (masks|exact outlines|segmentation masks|pixel masks)<stop>
+Which (pixels|areas|regions) (belong to|show|make up|are part of) {things}<place>?
+<please>(mark|select|find|highlight|give|show|label) the (pixels|exact area|exact shape|silhouettes|\
+region) of <every>{things}<place><stop>
+<please>(give|send|return|output|predict|produce|get) (me |us |)(the |)(masks|segmentation|exact outlines|pixel masks|\
+segmentation masks) for <every>{things}<place><stop>
+<want> (the |)(masks|segmentation|segmentation masks|outlines) (of|for) {things}<place><stop>
+<want> {things} (segmented|masked|outlined|cut out)<place><stop>
+<please>(draw|put|place|lay|make|paint) (masks|a mask|segmentation masks|exact masks|an outline) (over|on|for|\
+around) <every>{things}<place><stop>
+(Find|Spot|Look for|Identify) and (segment|mask|outline|trace) {things}<place><stop>
+(Search|Scan|Go through|Look over) the <image> and (segment|mask|outline) {things}<stop>
+(Segmentation|Instance segmentation|Masks|Outlines|Task: segmentation|To be segmented|To be masked): {things}<stop>
+(Masks|Segmentation masks|Outlines|Segmentation|Instance segmentation|A mask) (of|for) {things}<stop>
+(The following|These) (things|objects|classes|items|kinds) (should be|are to be|must be) (segmented|masked|outlined)<place>: {things}.
+<please>(segment|mask|outline|produce a mask for|draw the masks of) (each of these|the following|all of these)<place>: {things}<stop>
+{things}: (segment them|mask them|outline them|which pixels|draw their masks|segmentation|masks, please)<stop>
+{things}<place>(, which pixels are they?|. Segment them.|. Mask them.| - outline them.| - masks?)
+(Are there|Do you see|Can you see|Do you notice) {things}<place>? (Segment them|Mask them|Outline them|Cut them out|\
+Show me with masks|Answer with masks).
+(In|On|For) (the|this) <image>, (segment|mask|outline|trace|cut out|draw masks over|give the masks of) {things}<stop>
+I (am looking|look|search) for {things}<place>. (Which pixels are they?|Mask them.|Segment them.|Show me their shape.|Outline them.)
+<help> <segment> {things}<place><stop>
+Which (parts|regions) of the (image|picture|photo) (are|show|belong to) {things}? (Answer|Reply|Respond) with (masks|pixels).
+(Which|What) (masks|outlines) (cover|belong to|fit) {things}<place>?
+(Run|Do|Perform) (a |an instance |)segmentation (for|of) {things}<place><stop>
+Separate {things} from (the background|the rest|everything else)<stop>
+Show (me |)the exact (shape|outline|extent|pixels) of {things}<place><stop>
+Are {things} (here|there|in it|in the picture)? (Draw masks|Segment|Give masks|Mask them|Mask what you find).
 """, """
 Please give me segmentation masks of {things}.
 Can you mask {things} in this photo?
@@ -150,38 +165,33 @@ Put markers on the {names} of {things}, please.
 Can you locate the {names} of {things} in the image?
 """),
     "refer_boxes": ("""
-Where is {thing}?
-Find {thing}.
-Locate {thing}.
-Detect {thing}.
-Point to {thing} with a box.
-Draw a box around {thing}.
-Draw a bounding box around {thing}.
-Give the bounding box of {thing}.
-Give me the box of {thing}.
-Put a box on {thing}.
-Box {thing}.
-Show me {thing} with a box.
-Show me where {thing} is.
-Please find {thing}.
-Please locate {thing} in the picture.
-Can you find {thing}?
-Can you show me where {thing} is?
-Could you draw a box around {thing}?
-Look for {thing}.
-I mean {thing}. Where is it?
-I am looking for {thing}.
-I need the bounding box of {thing}.
-Where do you see {thing}?
-Which box holds {thing}?
-Return the box of {thing}.
-Mark {thing} with a box.
-Frame {thing}.
-Spot {thing}.
-In this picture, find {thing}.
-Bounding box of {thing}.
-Locate {thing} and give its box.
-Help me find {thing}.
+<please><detect> {thing}<place><stop>
+<please>(detect|find|locate|box|frame) {thing}.
+<can>(detect|find|spot|identify|box|frame|pick out|point out|look for) {thing}<place>?
+<please>(mark|show|highlight|annotate|label|indicate|point to) {thing} with a box<stop>
+<please>(highlight|annotate|enclose|surround|tag) {thing} <with> (a bounding box|a rectangle|a frame)<stop>
+Where (is|do you see|can you see|can I see|do I find|should I look for) {thing}?
+(Where|In which place|At what position) (do you see|can you see|can you find|do you find|can I spot) {thing}<place>?
+<please>(show|tell) me where {thing} (is|can be found|can be seen|lies)<place><stop>
+<please>(give|send|return|output|write|get) (me |us |)the (box|bounding box|box coordinates|rectangle|location|\
+position) (of|for) {thing}<stop>
+<want> the (box|bounding box|rectangle|location|position) (of|for|around) {thing}<stop>
+<please>(draw|place|set|add|make|lay) (a box|a bounding box|a frame|one box|a tight box) (around|on|over|for) {thing}<stop>
+(Locate|Spot|Identify|Look for|Search for) and (mark|frame|enclose|box) {thing}<stop>
+(Search|Scan|Look over) the <image> (for|and find|and box) {thing}<stop>
+(Detection|Box|Bounding box|Location|Task: detection|To be boxed|To be found|Wanted): {thing}<stop>
+(Box|Bounding box|Rectangle|The box|One box) (of|for|around) {thing}<stop>
+{thing}: (where is it|detect it|box it|find it|locate it|draw its box|bounding box|box, please)<stop>
+{thing}(, where is it?|. Find it.|. Box it.| - locate it.| - its box?)
+Do you see {thing}? (Box it|Frame it|Locate it|Detect it|Mark it with a box|Show me with a box|Answer with a box).
+(In|On|For) (the|this) <image>, (<detect>|draw a box around|give the box of) {thing}<stop>
+I (am looking|look|search) for {thing}. (Where is it?|Box it.|Can you help?|Show me where.|Find it.)
+I mean {thing}. (Where is it?|Box it.|Find it.|Mark it with a box.)
+<help> (find|locate|detect|spot|box) {thing}<stop>
+(Which|What) (box|bounding box|rectangle) (holds|contains|encloses|belongs to|fits) {thing}?
+(Look at|Take|Consider) {thing}. (Where is it|Box it|Give its box|Frame it)<stop>
+(Only|Just) {thing}: (one box|box it|find it|locate it)<stop>
+Put a box on {thing}<stop>
 """, """
 Where in the image is {thing}?
 What is the bounding box of {thing}?
@@ -192,38 +202,32 @@ Point me to {thing}.
 Put a bounding box around {thing}, please.
 """),
     "refer_masks": ("""
-Segment {thing}.
-Please segment {thing}.
-Can you segment {thing}?
-Segment {thing} in this picture.
-Give the mask of {thing}.
-Give me a mask of {thing}.
-Mask {thing}.
-Mask out {thing}.
-Outline {thing}.
-Trace the outline of {thing}.
-Draw the mask of {thing}.
-Which pixels belong to {thing}?
-Which pixels show {thing}?
-Mark the pixels of {thing}.
-Colour in {thing}.
-Cut out {thing}.
-Show the exact shape of {thing}.
-Show me the mask of {thing}.
-Return the segmentation mask of {thing}.
-Segmentation of {thing}.
-Mask of {thing}.
-I need a mask of {thing}.
-I want {thing} segmented.
-Could you outline {thing} for me?
-Find the pixels of {thing}.
-Produce a mask for {thing}.
-Separate {thing} from the rest.
-Highlight the area of {thing}.
-Paint over {thing}.
-Select the pixels of {thing}.
-Predict the mask of {thing}.
-Help me segment {thing}.
+<please>(segment|mask|mask out|outline|trace|cut out|paint over|colour in|shade) {thing}<stop>
+<please>(segment|mask|outline) {thing}.
+<can>(segment|outline|trace|cut out|mask out|colour in) {thing}<place>?
+<please>(mark|show|highlight|annotate|label|indicate) {thing} with (a mask|a segmentation mask)<stop>
+<please>(highlight|annotate|cover|tag) {thing} <with> (one mask|its exact outline|a pixel mask)<stop>
+Which pixels (belong to|show|make up|are part of) {thing}<place>?
+<please>(mark|select|find|highlight|give|show|label) the (pixels|exact area|exact shape|silhouette|region) of {thing}<stop>
+<please>(give|send|return|output|predict|produce|get) (me |us |)the (mask|segmentation|exact outline|pixel mask) (of|for) {thing}<stop>
+<want> (the|a) (mask|segmentation|segmentation mask|outline) (of|for) {thing}<stop>
+<want> {thing} (segmented|masked|outlined|cut out)<stop>
+<please>(draw|put|place|lay|make|paint) (a mask|a segmentation mask|an exact mask|one mask) (over|on) {thing}<stop>
+(Find|Spot|Look for|Identify) and (segment|mask|outline|trace) {thing}<stop>
+(Search|Scan|Look over) the <image> and (segment|mask|outline) {thing}<stop>
+(Segmentation|Mask|Outline|Task: segmentation|To be segmented|To be masked): {thing}<stop>
+(Mask|Segmentation mask|Outline|Segmentation|The mask) (of|for) {thing}<stop>
+{thing}: (segment it|mask it|outline it|which pixels|draw its mask|segmentation|mask, please)<stop>
+{thing}(, which pixels are it?|. Segment it.|. Mask it.| - outline it.| - its mask?)
+Do you see {thing}? (Segment it|Mask it|Outline it|Cut it out|Show me with a mask|Answer with a mask).
+(In|On|For) (the|this) <image>, (segment|mask|outline|trace|cut out|draw a mask over|give the mask of) {thing}<stop>
+I (am looking|look|search) for {thing}. (Which pixels are it?|Mask it.|Segment it.|Show me its shape.|Outline it.)
+<help> <segment> {thing}<stop>
+(Which|What) (mask|outline) (covers|belongs to|fits) {thing}?
+Separate {thing} from (the background|the rest|everything else)<stop>
+Show (me |)the exact (shape|outline|extent|pixels) of {thing}<stop>
+(Look at|Take|Consider) {thing}. (Segment it|Mask it|Give its mask|Outline it)<stop>
+(Only|Just) {thing}: (one mask|mask it|segment it)<stop>
 """, """
 Please give me the segmentation mask of {thing}.
 Can you mask {thing} in this photo?
@@ -234,34 +238,20 @@ Segment only {thing}.
 Outline {thing} in the image.
 """),
     "reason_boxes": ("""
-{question}? Answer with a box.
-{question}? Draw a box around it.
-{question}? Show it with a box.
-{question}? Give its bounding box.
-{question}? Give me the box.
-{question}? Box it.
-{question}? Put a box on it.
-{question}? Mark it with a box.
-{question}? Point it out with a box.
-{question}? Please draw a box around it.
-{question}? Please answer with a bounding box.
-{question}? Return its box.
-{question}? Detect it.
-{question}? Locate it.
-{question}? Find it.
-{question}? Where is it?
-{question}? Show me where it is.
-{question}? I need its bounding box.
-{question}? Frame it.
-{question}? Please locate it.
-Look at the picture: {question}? Answer with a box.
-Think about this: {question}? Draw a box around it.
-Tell me, {question}? Show me with a box.
-A question: {question}? Give the box.
-In this picture, {question}? Find it.
-Consider the scene. Then {question}? Box the answer.
-Draw a box around the answer: {question}?
-Find the answer and box it: {question}?
+{question}? (Answer|Respond|Show me|Show it|Point it out|Mark it|Tell me) with a box<stop>
+{question}? <please>(draw|put|place|lay) a (box|frame|tight box|bounding box) (around|on|over) it<stop>
+{question}? (Give|Return|Send|Output|Write|Get|I need|I want) (me |)(its|the) (box|bounding box|rectangle|location|position)<stop>
+{question}? <please>(box|detect|locate|find|frame|spot|enclose|pick out|look for) (it|that thing|the thing|that one)<stop>
+{question}? (Where is it|Show me where it is|Where do you see it|Where can I find it)?
+{question}? (Box|Frame|Locate|Find|Detect) (it|the answer|what you mean)<place><stop>
+<listen>: {question}? (Answer with a box|Draw a box around it|Box it|Give the box|Find it|Show me with a box)<stop>
+In (this|the) <image>, {question}? (Find it|Box it|Answer with a box|Locate it|Give its box|Show its box)<stop>
+(Consider|Look at|Think about) the (scene|picture). (Then |Now |){question}? (Box the answer|Find it|Draw its box|\
+Mark it with a box)<stop>
+<please>(draw a box around|box|frame|locate|find|detect|put a box on) the answer: {question}?
+(Find|Work out|Guess|Decide) the answer and (box|frame|locate) it: {question}?
+(A box|One box|The box|Bounding box|Box), please: {question}?
+With (a box|one box), (answer|tell me|show me): {question}?
 """, """
 {question}? Please give me its bounding box.
 {question}? Reply with a box.
@@ -272,34 +262,20 @@ Looking at this image, {question}? Answer with a bounding box.
 {question}? Point me to it.
 """),
     "reason_masks": ("""
-{question}? Answer with a mask.
-{question}? Segment it.
-{question}? Outline it.
-{question}? Show it with a mask.
-{question}? Give its mask.
-{question}? Give me the mask.
-{question}? Mask it.
-{question}? Mark its pixels.
-{question}? Please segment it.
-{question}? Please answer with a segmentation mask.
-{question}? Return its mask.
-{question}? Cut it out.
-{question}? Trace its outline.
-{question}? Which pixels are it?
-{question}? Colour it in.
-{question}? I need its mask.
-{question}? Show its exact shape.
-{question}? Please outline it.
-{question}? Paint over it.
-{question}? Find its pixels.
-Look at the picture: {question}? Answer with a mask.
-Think about this: {question}? Segment it.
-Tell me, {question}? Show me with a mask.
-A question: {question}? Give the mask.
-In this picture, {question}? Segment it.
-Consider the scene. Then {question}? Mask the answer.
-Segment the answer: {question}?
-Find the answer and outline it: {question}?
+{question}? (Answer|Respond|Show me|Show it|Point it out|Mark it|Tell me) with a mask<stop>
+{question}? <please>(draw|put|place|lay) a (mask|segmentation mask|pixel mask) (on|over) it<stop>
+{question}? (Give|Return|Send|Output|Get|I need|I want) (me |)(its|the) (mask|segmentation|exact outline|pixels)<stop>
+{question}? <please>(segment|mask|outline|trace|cut out|paint over|colour in) (it|that thing|the thing|that one)<stop>
+{question}? (Which pixels are it|Which pixels belong to it|Which area is it|What is its exact shape)?
+{question}? (Segment|Mask|Outline|Trace) (it|the answer|what you mean)<place><stop>
+<listen>: {question}? (Answer with a mask|Draw a mask over it|Mask it|Give the mask|Segment it|Show me with a mask)<stop>
+In (this|the) <image>, {question}? (Segment it|Mask it|Answer with a mask|Outline it|Give its mask|Show its mask)<stop>
+(Consider|Look at|Think about) the (scene|picture). (Then |Now |){question}? (Mask the answer|Segment it|Draw its mask|\
+Mark it with a mask)<stop>
+<please>(segment|mask|outline|trace|draw a mask over) the answer: {question}?
+(Find|Work out|Guess|Decide) the answer and (mask|outline|segment) it: {question}?
+(A mask|One mask|The mask|Segmentation mask|Mask), please: {question}?
+With (a mask|one mask), (answer|tell me|show me): {question}?
 """, """
 {question}? Please give me its segmentation mask.
 {question}? Reply with a mask.

@@ -32,6 +32,11 @@ Can you caption this image?
 Can you tell me what is in the picture?
 Briefly: what is in this image?
 Give me a one-line description.
+<please>(give|provide|make|add) (me |)a (caption|short caption|one-line caption|brief caption|\
+one-sentence caption)( for (the|this) (picture|image|photo)|)<stop>
+<please>(describe|summarise|sum up) (the|this) <image> (in one sentence|in a sentence|in a few words|briefly)<stop>
+What (is shown|can be seen|is there|is to be seen|appears) in (the|this) <image>(, in one sentence|, in short|, briefly)?
+<please>(say|tell me) (briefly |in one sentence |in short )what (this|the) (picture|image|photo) shows<stop>
 """, """
 Please write a short caption for the picture.
 What is going on in this image?
@@ -70,6 +75,14 @@ Please describe each object in order.
 What are all the objects in the picture?
 What is there, from left to right?
 I want a complete list of the objects.
+<please>(list|name|enumerate|write down|go through) (all|all the|all of the) (objects|things|items|\
+shapes)<place>, (from left to right|left to right|starting at the left|going right from the left)<stop>
+<please>(list|name|enumerate|write down) (everything|every object|each thing|every single thing)<place>, (left to right|\
+starting at the left|beginning on the left)<stop>
+<please>(describe|go over) (everything|every object|each thing)<place> (in detail|in full|one by one|from left to right|in order)<stop>
+From (the |)left to (the |)right, (list|name|describe|tell me|go through) (every object|all things|all objects|\
+everything|each thing)<stop>
+(Which|What) (things|objects|items) (are there|do you see|can you see|are shown)<place>, (from left to right|left to right|in order)?
 """, """
 Please name every object from left to right.
 Give me a list of all objects, going left to right.
@@ -108,6 +121,16 @@ Look at the image: how many {things} are there?
 State the number of {things}.
 Say how many {things} you see.
 Find out how many {things} are shown.
+How many {things} (are there|do you see|can you see|are visible|can you count|do you find|are drawn|are shown|\
+exist)( in (the|this) (picture|scene)| here|)?
+<please>(count|count up|tally|add up) <every>{things}<place><stop>
+<please>(give me|give|state|say|name|write) the (number|count|total|total number|exact number) of {things}<place><stop>
+<please>(tell me|say|work out|find out|write) how many {things} (there are|you see|are visible|you count)<place><stop>
+<can>(count|count up) <every>{things}<place>?
+What is the (number|count|total|total number) of {things}<place>?
+(In|For) (this|the) (image|scene|picture), (what is the number of|count the) {things}?
+(Number|Count|Total) of {things}(|<place>)(?|.|:)
+{things}(, how many are there?|: how many?|. Count them.|. How many do you see?)
 """, """
 How many {things} are shown in this image?
 Please tell me the number of {things} in the picture.
@@ -146,6 +169,16 @@ Find {thing} and name its colour.
 How would you name the colour of {thing}?
 In what colour is {thing} painted?
 The colour of {thing}?
+(What|Which) (colour|color) (is|has) {thing}<place>?
+(What|Which) (colour|color) does {thing} have?
+<please>(name|give|state|say|tell me|give me|report) the (colour|color) of {thing}<stop>
+<please>(say|report) (what|which) (colour|color) {thing} (has|is)<stop>
+<can>(name|say|give me|tell me|see) the (colour|color) of {thing}?
+(Look at|Find|See|Take) {thing}(. What|. Which|: what|: which) (colour|color) (is it|does it have)?
+(In|On) (this|the) (picture|image|scene), what (colour|color) is {thing}?
+The (colour|color) of {thing}(, please.|?|.)
+(Of what|In which) (colour|color) is {thing}?
+<want> to know (the (colour|color) of {thing}|what (colour|color) {thing} is)<stop>
 """, """
 What colour would you say {thing} is?
 Please tell me what color {thing} is.
@@ -184,6 +217,16 @@ Please check if there is {thing}.
 I wonder if there is {thing} here.
 Look at the picture. Is there {thing}?
 Could there be {thing} in this picture?
+(Is there|Do you see|Can you see|Do you find|Can you find|Do we see) {thing}<place>?
+(Does|Would) (the|this) <image> (show|contain|have|include|hold) {thing}?
+<please>(say|check|find out|see) (if|whether) (there is|you see|you can see|you find) {thing}<place><stop>
+(Yes or no|Answer yes or no|Say yes or no|True or not|A question|Tell me)(: |, )(is there|do you see|can you see|\
+do you find|can you find) {thing}<place>?
+(Is|Was) {thing} (there|present|shown|visible|in view|to be found|among the things)( in the picture|)?
+<can>(tell me|check|say) (if|whether) {thing} is (there|present|shown|visible)?
+(In|On) (this|the) <image>, (is there|do you see|can one see) {thing}?
+<want> to know (if|whether) there is {thing}<place><stop>
+{thing}(: is there one?|: yes or no?|, do you see it?|. Is it there?|: present or not?)
 """, """
 Is there {thing} anywhere in this photo?
 Please tell me if there is {thing}.
@@ -222,6 +265,15 @@ Do you think {first} is {relation} {second}?
 Does it look as if {first} is {relation} {second}?
 As you see it, is {first} {relation} {second}?
 What do you think, is {first} {relation} {second}?
+(In|On|For) (this|the) (picture|image|scene), is {first} {relation} {second}?
+(Tell me|Say|Answer|Check|Look|Yes or no|Answer yes or no|True or false|A question|Now|Well)(: |\
+, )is {first} {relation} {second}<place>?
+<please>(tell me|say|check|find out|see|work out) (if|whether) {first} is {relation} {second}<place><stop>
+(Would you say|Would you agree|Do you think|Do you find|Can you see|Can you confirm|Is it true|\
+Is it right) that {first} is {relation} {second}?
+<can>(tell me|check|say) (if|whether) {first} is {relation} {second}?
+{first} is {relation} {second}(: yes or no?|, right?|, is it not?|. True?|: true or false?|. Is that so?)
+<want> to know (if|whether) {first} is {relation} {second}<stop>
 """, """
 In this photo, is {first} {relation} {second}?
 From what you see, is {first} {relation} {second}?

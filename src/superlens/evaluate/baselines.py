@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from superlens.data.grammar import pattern
 from superlens.data.sources.annotated import listed
 from superlens.data.sources.base import Source
-from superlens.data.templates import HELD_OUT, TRAINING
+from superlens.data.templates import HELD_OUT, TRAINING, slots_of
 from superlens.data.world.kinds import ANY, plural
 from superlens.data.world.relations import OPPOSITE
 from superlens.data.world.scene import SIZES
@@ -36,7 +37,6 @@ HUE_SLACK = 7.0
 SATURATION_SLACK = 0.15
 VALUE_SLACK = 0.2
 MIN_PIXELS = 12
-_SLOT = re.compile(r"\\\{\w+\\\}")
 
 
 class Blind:
@@ -208,7 +208,11 @@ def _hue(rgb_HW3: np.ndarray, value_HW: np.ndarray, spread_HW: np.ndarray) -> np
 def form_of(question: str) -> str:
     """The task in words that a question is worded for, or its first two words in small letters."""
     words = " ".join(question.split()).rstrip(" .?!")
-    fitting = [(literal, task) for literal, task, pattern in _forms() if pattern.fullmatch(words)]
+    fitting = []
+    for end in (".", "?", ""):
+        for task, form in _forms():
+            if found := form.fullmatch(words + end):
+                fitting.append((len(words) - sum(map(len, found.groups())), task))
     return max(fitting)[1] if fitting else " ".join(words.lower().split()[:2])
 
 
@@ -276,14 +280,13 @@ def _turns(conversation: Conversation) -> Iterable[tuple[str, str]]:
 
 
 @functools.lru_cache(maxsize=1)
-def _forms() -> tuple[tuple[int, str, re.Pattern], ...]:
-    """(number of letters that are fixed, task, pattern) of every wording."""
+def _forms() -> tuple[tuple[str, re.Pattern], ...]:
+    """(task, pattern with a group for each slot) of every wording."""
     forms = []
     for task, wording in ((name, words) for name in IN_WORDS for words in TRAINING[name] + HELD_OUT[name]):
-        fixed = re.escape(wording.rstrip(" .?!"))
         # "Is {first} {relation} {second}" would fit every question that starts with "Is".
-        pattern = _SLOT.sub(".+", fixed.replace(r"\{relation\}", f"(?:{'|'.join(OPPOSITE)})"))
-        forms.append((len(_SLOT.sub("", fixed)), task, re.compile(pattern, re.IGNORECASE)))
+        slots = dict.fromkeys(slots_of(task), "(.+)") | {"relation": f"(?:{'|'.join(OPPOSITE)})"}
+        forms.append((task, re.compile(pattern(wording, slots), re.IGNORECASE)))
     return tuple(forms)
 
 
