@@ -6,6 +6,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from superlens.data.grammar import pattern
+from superlens.data.templates import HELD_OUT
 from superlens.data.world import questions
 from superlens.data.world.expressions import expressions, refer_turn
 from superlens.data.world.reasoning import riddle
@@ -162,8 +164,8 @@ def _riddle_oracle(scene, words):
         r"bottom right": lambda thing: np.hypot(128 - thing.centre[0], 128 - thing.centre[1]),
         r"neighbours|apart": lambda thing: -min(_far(thing, other) for _, other in things if other is not thing),
     }
-    for pattern, key in keys.items():
-        if re.search(pattern, words):
+    for form, key in keys.items():
+        if re.search(form, words):
             ranked = sorted(things, key=lambda item: key(item[1]))
             assert key(ranked[0][1]) != key(ranked[1][1]), f"{words}: more than one answer"
             return ranked[0][0]
@@ -251,6 +253,40 @@ def test_relations(scenes):
         assert answer == ("Yes." if expected else "No."), question
         answers[answer] += 1
     assert min(answers.values()) > 50
+
+
+def test_places(scenes):
+    answers = Counter()
+    for scene, question, answer in _turns(questions.place, scenes):
+        kind = rf"the ((?:(?:{'|'.join(COLOURS)}) )?(?:{'|'.join(SHAPES)}))\b"
+        (index,) = _which(scene, re.search(kind, question.lower())[1])
+        x, y = np.array(scene.things[index].centre) / scene.picture.shape[0]
+        words = answer.rstrip(".").lower().split()
+        assert ("left" in words) == (x < 1 / 3) and ("right" in words) == (x > 2 / 3), question
+        assert ("top" in words) == (y < 1 / 3) and ("bottom" in words) == (y > 2 / 3), question
+        assert (words == ["middle"]) == (1 / 3 < x < 2 / 3 and 1 / 3 < y < 2 / 3)
+        answers[answer] += 1
+    assert len(answers) == 9 and sum(answers.values()) > 100
+
+
+def test_sides(scenes):
+    signs = {"Left.": (0, -1), "Right.": (0, 1), "Above.": (1, -1), "Below.": (1, 1)}
+    answers = Counter()
+    for seed, scene in enumerate(scenes):
+        turn = questions.side(scene, _rng(seed), Setting(held_out=True, pairs=ALL_PAIRS))
+        if turn is None:
+            continue
+        found = {}
+        for wording in HELD_OUT["side"]:
+            form = pattern(wording, {"first": "(?P<first>the [a-z ]+)", "second": "(?P<second>the [a-z ]+)"})
+            if match := re.fullmatch(form, turn.question):
+                found = match.groupdict()
+        ((one,), (two,)) = (_which(scene, found[name].removeprefix("the ")) for name in ("first", "second"))
+        axis, sign = signs[turn.answer.text]
+        apart = np.subtract(scene.things[one].centre, scene.things[two].centre)
+        assert apart[axis] * sign > 0 and abs(apart[axis]) > abs(apart[1 - axis]), turn.question
+        answers[turn.answer.text] += 1
+    assert min(answers.values()) > 20 and len(answers) == 4
 
 
 def test_dense_lists(scenes):

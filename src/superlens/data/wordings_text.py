@@ -283,4 +283,48 @@ Does the image show that {first} is {relation} {second}?
 Going by the picture, is {first} {relation} {second}?
 Quick question: is {first} {relation} {second}?
 """),
+    "place": ("""
+(Which|What) (part|region|corner or part|area) of (the|this) <image> (shows|holds|contains) {thing}?
+(In which|In what) (part|region|area) of (the|this) <image> (is|do you see|can you see|lies|do you find) {thing}?
+(Say|Tell me|Describe|Give) in words where {thing} is<place><stop>
+In words: (where is|in which part is) {thing}?
+In words, (where|in which part of the <image>) is {thing}?
+<please>(say|tell me|name|state) the part of the <image> that (holds|shows|contains) {thing}<stop>
+<please>(say|tell me|name) (in which part|in which third|in what region) of the <image> {thing} (is|lies)<stop>
+(Whereabouts|Where) in the <image> is {thing}? (Answer|Reply|Say it) in words<stop>
+Where is {thing}: (top, middle or bottom, left or right|left, middle or right, top or bottom)?
+Is {thing} (at the top, in the middle or at the bottom|on the left, in the middle or on the right)?
+{thing}: (in which part of the <image>|which part of the <image>|top or bottom, left or right)?
+<can>(say|tell me) in words where {thing} is<place>?
+Name the (place|position) of {thing} in words<stop>
+""", """
+Which part of the picture is {thing} in?
+Describe in words the position of {thing}.
+Towards which side or corner of the image is {thing}?
+Please put into words where {thing} is.
+Is {thing} in the top, middle or bottom part, and on which side?
+Tell me the part of the photo where {thing} lies.
+"""),
+    "side": ("""
+On (which|what) side of {second} is {first}?
+On (which|what) side of {second} (do you see|can you see|do you find|lies) {first}?
+In (which|what) direction (from|of) {second} (is|lies) {first}?
+Seen from {second}, (where is|in which direction is|on which side is|where lies) {first}?
+Is {first} (left or right of, above or below) {second}?
+Is {first} (left of, right of, above or below|above, below, left of or right of) {second}?
+Starting at {second}, (where is|which way is|in which direction is) {first}?
+<please>(say|tell me|name) on which side of {second} {first} (is|lies)<stop>
+<please>(say|tell me|name) the direction (from|of) {second} to {first}<stop>
+Which way (is it|do I go|must I go) from {second} to {first}?
+(With respect to|Relative to|Compared with) {second}, (where is|on which side is) {first}?
+{first} and {second}: (on which side|in which direction) is the one named first?
+From {second}, (which way|in what direction) (is|lies|do you see) {first}?
+""", """
+On which side of {second} does {first} lie?
+Tell me the side of {second} where {first} is.
+Going from {second} to {first}, which way is it?
+Where, from {second}, is {first}?
+Please say in which direction {first} lies from {second}.
+How does {first} lie to {second}: left, right, above or below?
+"""),
 }

@@ -31,7 +31,7 @@ from superlens.evaluate.metrics.base import ignored, plain
 from superlens.message import Boxes, Conversation, Image, Keypoints, Message, Text
 
 GREY = 128
-IN_WORDS = ("caption", "describe", "count", "colour", "exists", "relation")
+IN_WORDS = ("caption", "describe", "count", "colour", "exists", "relation", "place", "side")
 # Lighting, texture and blur move a colour beyond the range it was drawn from.
 HUE_SLACK = 7.0
 SATURATION_SLACK = 0.15

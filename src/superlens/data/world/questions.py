@@ -1,4 +1,4 @@
-"""Questions about a scene that are answered in words: list, caption, count, colour, existence, relation."""
+"""Questions about a scene that are answered in words: list, caption, count, colour, existence, relation, place, side."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from superlens.data.world.turns import Setting, Turn, say
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _GAP = 2.0
+_ROWS, _COLUMNS = ("top", "", "bottom"), ("left", "", "right")
+_UNSURE = 0.035  # of the picture's side: nearer to a line between two thirds of it nobody is asked which one
+_ANSWERS = {"left of": "Left.", "right of": "Right.", "above": "Above.", "below": "Below."}
 
 
 def _sized(thing: Thing) -> str:
@@ -139,4 +142,32 @@ def relation(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn |
         said = words if true_first else OPPOSITE[words]
         return say("relation", "Yes." if true_first else "No.", rng, setting, first="the " + pick(rng, named[first]),
                    relation=said, second="the " + pick(rng, named[second]))
+    return None
+
+
+def place(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """In which part of the picture is a thing, by thirds of its width and height: "Top left.", "Right.", "Middle."."""
+    named = unique_kinds(scene)
+    if not scene.clear or not named:
+        return None
+    index = pick(rng, sorted(named))
+    thirds = 3 * np.array(scene.things[index].centre) / scene.picture.shape[0]
+    if (abs(thirds - np.round(thirds))[np.isin(np.round(thirds), (1, 2))] < 3 * _UNSURE).any():
+        return None
+    column, row = np.clip(thirds, 0, 2.99).astype(int)
+    words = " ".join(word for word in (_ROWS[row], _COLUMNS[column]) if word) or "middle"
+    return say("place", _capital(words) + ".", rng, setting, thing="the " + pick(rng, named[index]))
+
+
+def side(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """On which side of one thing is another: "Left.", "Above." ...; asked where one direction is clearly the right one."""
+    named = unique_kinds(scene)
+    if not scene.clear or len(named) < 2:
+        return None
+    for _ in range(8):
+        first, second = pick(rng, sorted(named)), pick(rng, sorted(named))
+        options = [words for words in DIRECTIONS if first != second and holds(scene, words, first, second)]
+        if len(options) == 1:
+            answer = _ANSWERS[options[0]]
+            return say("side", answer, rng, setting, first="the " + pick(rng, named[first]), second="the " + pick(rng, named[second]))
     return None

@@ -21,12 +21,13 @@ from superlens.message import Conversation, Image, Message, Text
 
 SPLITS = ("train", "val")
 TEXT_TASKS = ("count", "colour", "exists", "relation")
+MORE_TEXT = ("describe", "caption", "place", "side")
 # How often each task is asked, before the caller says otherwise: reading the picture is the slow part to learn.
 # Keypoints are asked for by those who train a model for them.
 WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
-    "keypoints": 0.0,
+    "place": 0.5, "side": 0.5, "keypoints": 0.0,
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
@@ -39,7 +40,7 @@ _MAKERS: Mapping[str, _Maker] = {
     **{task: functools.partial(list_turn, task) for task in ("boxes", "masks")},
     **{task: functools.partial(refer_turn, task) for task in ("refer_boxes", "refer_masks")},
     **{task: functools.partial(reason_turn, task) for task in ("reason_boxes", "reason_masks")},
-    **{task: getattr(questions, task) for task in ("describe", "caption", *TEXT_TASKS)},
+    **{task: getattr(questions, task) for task in (*MORE_TEXT, *TEXT_TASKS)},
     "keypoints": keypoints_turn,
 }
 # What can be asked about a scene with figures.
@@ -107,13 +108,13 @@ class World(Source):
 
         part: "boxes" and "masks" mix lists of names (a quarter of them absent), referring and reasoning; "keypoints"
         asks for all 17 points of persons; "text" is counts, colours, existence and relations in equal shares. task: only
-        this one (also "describe" or "caption" of "text"). limit: how many, default 500. Item i is a pure function of
+        this one (of "text" also "describe", "caption", "place", "side"). limit: how many, default 500. Item i is a pure function of
         (seed, i); `split` and the source's own seed play no part, so a training source names the same examples.
         Raises ValueError for an unknown part or task.
         """
         if part not in _PART_TASKS:
             raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(_PART_TASKS)}.')
-        allowed = (*_PART_TASKS[part], "describe", "caption") if part == "text" else tuple(_PART_TASKS[part])
+        allowed = (*_PART_TASKS[part], *MORE_TEXT) if part == "text" else tuple(_PART_TASKS[part])
         if task is not None and task not in allowed:
             raise ValueError(f'Got the task "{task}" for the part "{part}"; expected one of {", ".join(allowed)}.')
         tasks = _checked(_PART_TASKS[part] if task is None else {task: 1.0})
