@@ -46,7 +46,7 @@ def without(entry: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def assemble(recipe: dict[str, Any]):
-    """-> (eye, projector, language, links, decoders), all from config alone."""
+    """-> (eye, projector, language, links, decoders, regions), all from config alone; regions is None where the recipe has none."""
     eye = construct("eye", without(recipe["eye"], *PUBLISHED_AS))
     rule = CanvasRule(**recipe.get("canvas", {}))
     eye.check_canvas((rule.longest, rule.longest) if rule.square else (rule.multiple, rule.multiple))
@@ -85,7 +85,16 @@ def assemble(recipe: dict[str, Any]):
             decoder_width=decoder.width if decoder is not None else None,
             vocabulary=language.vocabulary,
         )
-    return eye, projector, language, links, decoders
+    regions = None
+    if recipe.get("regions"):
+        regions = construct(
+            "regions",
+            recipe["regions"],
+            level_channels=eye.level_channels,
+            width=language.embedding_width,
+            scale=language.embedding_scale(),
+        )
+    return eye, projector, language, links, decoders, regions
 
 
 def make_processor(recipe: dict[str, Any], tokenizer, model) -> Processor:
@@ -94,4 +103,5 @@ def make_processor(recipe: dict[str, Any], tokenizer, model) -> Processor:
     grid: TokenGrid = model.projector.grid
     positions = model.language.max_positions
     template = recipe["language"].get("template")
-    return Processor(tokenizer, formats_of(recipe), canvas, grid, model.vocabulary, template, positions)
+    formats, points_at = formats_of(recipe), model.regions is not None
+    return Processor(tokenizer, formats, canvas, grid, model.vocabulary, template, positions, points_at)

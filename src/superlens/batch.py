@@ -36,6 +36,16 @@ class Placed:
 
 
 @dataclass
+class Pointed:
+    """A region: its flat position in the batch, its picture's number, bool mask_HW on the canvas, and whether it is wanted."""
+
+    position: int
+    picture: int
+    mask_HW: Tensor
+    positive: bool
+
+
+@dataclass
 class Batch:
     """Everything a forward needs.
 
@@ -52,6 +62,7 @@ class Batch:
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: dict[str, list[int]] = field(default_factory=dict)
     groups: list[Placed] = field(default_factory=list)
+    regions: list[Pointed] = field(default_factory=list)
     named: Any = None
     samples: int = 0
     dropped: int = 0
@@ -64,6 +75,8 @@ class Batch:
                 setattr(self, entry.name, value.to(device))
         for pictures in self.pictures:
             pictures.pixels_BHWC = pictures.pixels_BHWC.to(device)
+        for region in self.regions:
+            region.mask_HW = region.mask_HW.to(device)
         self.named = self.named and self.named.to(device)
         return self
 
@@ -90,6 +103,8 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
             start, first = row * T + column, len(shown)
             shown += list(zip(sample.pictures, sample.canvases))
             batch.visual += [(start + at, count, first + picture) for at, count, picture in sample.visual]
+            for at, picture, mask_HW, positive in sample.regions:
+                batch.regions.append(Pointed(start + at, first + picture, torch.from_numpy(mask_HW), positive))
             for at, link in sample.slots:
                 batch.slots.setdefault(link, []).append(start + at)
             for group in sample.groups:

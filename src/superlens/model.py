@@ -1,7 +1,7 @@
 """Superlens: a model reads a conversation and writes the next message. Read this file first.
 
 Five joints, the same in training and in prediction:
-    encode   pictures                          -> scenes (what every decoder sees) and visual tokens
+    encode   pictures, regions                 -> scenes (what every decoder sees) and visual tokens
     embed    ids, visual tokens, link queries  -> embeds_RTD
     think    the language model                -> hidden_RTD
     read     links                             -> requests, grouped by scene and decoder
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import PretrainedConfig, PreTrainedModel
 
-from superlens.batch import Batch, Placed, with_blanks
+from superlens.batch import Batch, Pictures, Placed, Pointed, with_blanks
 from superlens.decoders.base import Losses, Requests, tensors_of
 from superlens.links.base import Group
 from superlens.naming import naming_loss
@@ -46,13 +46,13 @@ class Superlens(PreTrainedModel):
     supports_gradient_checkpointing = True
     _supports_sdpa = True
 
-    def __init__(self, config: SuperlensConfig, eye=None, projector=None, language=None, links=None, decoders=None):
+    def __init__(self, config: SuperlensConfig, eye=None, projector=None, language=None, links=None, decoders=None, regions=None):
         super().__init__(config)
         if language is None:
             from superlens.assemble import assemble
 
-            eye, projector, language, links, decoders = assemble(config.recipe)
-        self.eye, self.projector, self.language = eye, projector, language
+            eye, projector, language, links, decoders, regions = assemble(config.recipe)
+        self.eye, self.projector, self.language, self.regions = eye, projector, language, regions
         self.links, self.decoders = nn.ModuleDict(links), nn.ModuleDict(decoders)
         self.vocabulary = language.vocabulary
         self.processor = None  # attached by recipes/build.py and from_pretrained
@@ -110,15 +110,31 @@ class Superlens(PreTrainedModel):
     # -- joint 1 --------------------------------------------------------------------------------------------------
 
     def encode(self, batch: Batch) -> tuple[list[Scene], list[Tensor]]:
-        """Pictures -> scenes (one per canvas size) and each picture's visual tokens [count, D], features computed once."""
+        """Pictures -> scenes (one per canvas size) and each picture's visual tokens [count, D], features computed once.
+
+        The tokens of regions, [1, D] each, stand after those of all pictures.
+        """
         scenes: list[Scene] = []
         tokens: dict[int, Tensor] = {}
+        pointed: dict[int, Tensor] = {}
         for pictures in batch.pictures:
             scene = self.eye(pictures.pixels_BHWC, pictures.canvases)
             scenes.append(scene)
             visual_BTD = self.projector(scene.tokens, scene.size)
             tokens.update(zip(pictures.numbers, visual_BTD))
-        return scenes, [tokens[number] for number in range(len(tokens))]
+            pointed.update(self.point(batch.regions, pictures, scene))
+        return scenes, [*(tokens[n] for n in range(len(tokens))), *(pointed[n] for n in range(len(pointed)))]
+
+    def point(self, regions: list[Pointed], pictures: Pictures, scene: Scene) -> dict[int, Tensor]:
+        """Tokens [1, D] of the regions on one canvas size's pictures, by their number in the batch."""
+        mine = [number for number, region in enumerate(regions) if region.picture in pictures.numbers]
+        if not mine:
+            return {}
+        masks_RHW = torch.stack([regions[number].mask_HW for number in mine])
+        picture_R = torch.tensor([pictures.numbers.index(regions[number].picture) for number in mine], device=masks_RHW.device)
+        positive_R = torch.tensor([regions[number].positive for number in mine], device=masks_RHW.device)
+        tokens_RD = self.regions(self.eye.normalise(pictures.pixels_BHWC), scene, masks_RHW, picture_R, positive_R)
+        return dict(zip(mine, tokens_RD[:, None]))
 
     # -- joint 2 --------------------------------------------------------------------------------------------------
 
@@ -129,6 +145,9 @@ class Superlens(PreTrainedModel):
         for start, count, picture in batch.visual:
             positions.append(torch.arange(start, start + count, device=embeds_LD.device))
             values.append(visual[picture])
+        for region, token_1D in zip(batch.regions, visual[len(visual) - len(batch.regions) :]):
+            positions.append(torch.tensor([region.position], device=embeds_LD.device))
+            values.append(token_1D)
         for name, starts in batch.slots.items():
             queries_nD = self.links[name].queries()
             steps = torch.arange(len(queries_nD), device=embeds_LD.device)
@@ -218,6 +237,8 @@ class Superlens(PreTrainedModel):
         idle = self.decode(asked, scenes, together)
         if together:
             idle = idle + sum(link.dummy(hidden_RTD[0, 0]) for link in self.links.values())
+            if self.regions is not None:
+                idle = idle + self.regions.dummy(self.eye.normalise(batch.pictures[0].pixels_BHWC), scenes[0])
             idle = idle + sum(seen.float().sum() for seen in tensors_of([scenes, visual])) * 0.0
         return Outputs(scenes, visual, hidden_RTD, asked, idle)
 

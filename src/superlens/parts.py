@@ -22,6 +22,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "mlp": "superlens.vision.projector.MLPProjector",
         "merge": "superlens.vision.projector.MergeProjector",
     },
+    "regions": {"region_encoder": "superlens.vision.regions.RegionEncoder"},
     "language": {"causal_lm": "superlens.language.causal.CausalLanguage"},
     "links": {
         "query": "superlens.links.query.QueryLink",

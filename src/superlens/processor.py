@@ -1,7 +1,7 @@
 """Conversation <-> ids, labels, spans and pictures; generated ids -> message. No weights; saved beside the model.
 
 Legend: T tokens of a sample, V rows of the language model's own table. Ids from V on belong to links (looked up by name);
-PICTURE and SLOT mark positions whose embeddings come from the projector and from a link's queries.
+PICTURE, SLOT and REGION mark positions whose embeddings come from the projector, a link's queries, and the region encoder.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Words
-from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Part, Text
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Part, Region, Text
 from superlens.reading import AnswerReader, Written
 from superlens.vision.canvas import Canvas, CanvasRule, TokenGrid
+from superlens.vision.regions import rasterise
 
-PICTURE, SLOT, NO_LABEL = -1, -2, -100
+PICTURE, SLOT, REGION, NO_LABEL = -1, -2, -3, -100
+MOST_AGAIN = 20  # boxes and masks of an answer that enter the conversation again, before the next question
 MARK, MARK_END = "\ue000", "\ue001"  # private-use characters: markers that a user's words can not contain (they are stripped)
 
 
@@ -24,9 +26,10 @@ MARK, MARK_END = "\ue000", "\ue001"  # private-use characters: markers that a us
 class Sample:
     """One conversation, ready for the model.
 
-    ids_T: token ids, or PICTURE / SLOT. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
+    ids_T: token ids, or PICTURE / SLOT / REGION. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
     pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
-    groups: the parts written in it, with targets in canvas pixels.
+    regions: (position, picture, bool mask (H, W) on its canvas, whether it is wanted). groups: the parts written in it, with targets
+    in canvas pixels.
     """
 
     ids_T: np.ndarray
@@ -35,6 +38,7 @@ class Sample:
     canvases: list[Canvas] = field(default_factory=list)
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: list[tuple[int, str]] = field(default_factory=list)
+    regions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -43,7 +47,7 @@ class Sample:
 
 class Processor:
     """formats: name -> LinkFormat, ordered by name. grid: visual tokens per canvas. template: a Jinja chat template, or None to
-    use the tokenizer's own. vocabulary: V.
+    use the tokenizer's own. vocabulary: V. points_at: the model has a region encoder.
     """
 
     def __init__(
@@ -55,9 +59,10 @@ class Processor:
         vocabulary: int,
         template: str | None = None,
         max_tokens: int = 4096,
+        points_at: bool = False,
     ):
         self.tokenizer, self.formats, self.canvas, self.grid = tokenizer, dict(formats), canvas, grid
-        self.vocabulary, self.max_tokens = vocabulary, max_tokens
+        self.vocabulary, self.max_tokens, self.points_at = vocabulary, max_tokens, points_at
         self.template = template or getattr(tokenizer, "chat_template", None)
         if not self.template:
             raise ValueError("this tokenizer has no chat template: give the recipe one (language.template).")
@@ -114,9 +119,15 @@ class Processor:
             return f"{MARK}{len(pieces) - 1}{MARK_END}"
 
         messages = []
+        found: list[Region] = []
         for message in conversation.messages:
             learn = message.role == "assistant"
             marks = [mark(part, learn) for part in message.content]
+            if learn:
+                found += objects_of(message)
+            elif self.points_at:
+                marks = [mark(region, False) for region in found[:MOST_AGAIN]] + marks
+                found = []
             content = "".join(marks) if not learn else mark("begin", True) + "".join(marks) + mark("end", True)
             messages.append({"role": message.role, "content": content})
         return self.tokenizer.apply_chat_template(
@@ -168,6 +179,8 @@ class Writer:
             self._picture(thing)
         elif isinstance(thing, Text):
             self._extend(self.processor.words(thing.text.replace(MARK, "").replace(MARK_END, "")), learn)
+        elif isinstance(thing, Region):
+            self._region(thing)
         elif isinstance(thing, Part):
             self._part(thing, learn)
         elif thing == "end":
@@ -196,11 +209,22 @@ class Writer:
         self.out.canvases.append(canvas)
         self._extend([PICTURE] * count, False)
 
+    def _region(self, region: Region) -> None:
+        if not self.processor.points_at:
+            raise ValueError("this model can not be pointed at things: its recipe has no `regions: {type: region_encoder}`.")
+        canvas = self._canvas_of(region, f"a {region.kind} region")
+        mask_HW = rasterise(region, canvas, self.processor.canvas)
+        self.out.regions.append((len(self.ids), region.image, mask_HW, region.positive))
+        self._extend([REGION], False)
+
+    def _canvas_of(self, part: Part, name: str) -> Canvas:
+        if not 0 <= part.image < len(self.out.canvases):
+            raise ValueError(f"{name} speaks of picture {part.image}, which has not been shown before it.")
+        return self.out.canvases[part.image]
+
     def _part(self, part: Part, learn: bool) -> None:
         form = self._format_of(part)
-        if not 0 <= part.image < len(self.out.canvases):
-            raise ValueError(f"'{part.label}' speaks of picture {part.image}, which has not been shown before it.")
-        canvas = self.out.canvases[part.image]
+        canvas = self._canvas_of(part, f"'{part.label}'")
         routed: list[list[int]] = []  # positions of each routing token and what follows it
         absent = False
         for piece in form.write(part, canvas):
@@ -239,6 +263,22 @@ class Writer:
                 return form
         known = sorted({form.part for form in self.processor.formats.values()})
         raise ValueError(f"this recipe has no link that writes {kind}; it writes {', '.join(known) or 'words only'}.")
+
+
+def objects_of(message: Message) -> list[Region]:
+    """Every box and mask of an answer as a region, in order: what a later question may speak of ("the second one")."""
+    regions: list[Region] = []
+    for part in message.content:
+        if not isinstance(part, (Boxes, Masks)):
+            continue
+        for row in range(part.count):
+            if part.ignore is not None and part.ignore[row]:
+                continue
+            if isinstance(part, Boxes):
+                regions.append(Region.box(*part.xyxy[row], image=part.image))
+            elif part.masks[row].any():
+                regions.append(Region.from_mask(part.masks[row], image=part.image))
+    return regions
 
 
 def on_canvas(part: Part, canvas: Canvas, rule: CanvasRule) -> Part:

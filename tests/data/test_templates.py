@@ -9,9 +9,10 @@ from superlens.data.grammar import pattern
 from superlens.data.templates import HELD_OUT, TASKS, TRAINING, ask, listing, slots_of
 
 CONTRACT = {"boxes", "masks", "refer_boxes", "refer_masks", "caption", "describe", "count", "colour", "exists",
-            "relation", "place", "side", "reason_boxes", "reason_masks", "keypoints"}
+            "relation", "place", "side", "region_text", "region_masks", "like_boxes",
+            "reason_boxes", "reason_masks", "keypoints"}
 SLOTS = {"things": "red circles, Platelets and road", "thing": "the star left of the moon", "question": "what is odd",
-         "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}
+         "region": "\ufffc", "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}
 
 
 def _plain(wording):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from superlens.data.wordings_regions import REGION_WORDINGS
 from superlens.data.wordings_text import TEXT_WORDINGS
 
 SHORT = {
@@ -286,4 +287,5 @@ Looking at this image, {question}? Answer with a segmentation mask.
 {question}? Create a mask for it.
 """),
     **TEXT_WORDINGS,
+    **REGION_WORDINGS,
 }

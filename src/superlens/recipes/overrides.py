@@ -15,6 +15,7 @@ SUPPLIED = {  # what the house gives to constructors: not for recipes to set
     "eye": (),
     "projector": ("in_channels", "width", "stride", "scale"),
     "language": (),
+    "regions": ("level_channels", "width", "scale"),
     "links": ("format", "tokens", "width", "embedding_width", "scale", "decoder_width", "vocabulary"),
     "decoders": ("in_channels",),
 }

@@ -210,6 +210,7 @@ class Recipe(Strict):
     projector: Part
     canvas: _section_of(CanvasRule) = Field(default_factory=dict, validate_default=True)  # type: ignore[valid-type]
     language: Part
+    regions: Part | None = None
     links: dict[str, Part] = Field(default_factory=dict)
     decoders: dict[str, Part] = Field(default_factory=dict)
     data: Data = Field(default_factory=Data)
@@ -224,7 +225,7 @@ class Recipe(Strict):
         """Short names of types are checked here, without importing their classes; dotted paths when they are built."""
         for section, known in BUILT_IN.items():
             value = getattr(self, section)
-            for where, part in value.items() if isinstance(value, dict) else [(None, value)]:
+            for where, part in value.items() if isinstance(value, dict) else [(None, value)] if value else []:
                 if "." not in part.type and part.type not in known:
                     place = f"{section}.{where}" if where else section
                     raise ValueError(f"unknown type '{part.type}' in {place}: {nearest(part.type, known)}")
@@ -252,6 +253,8 @@ class Recipe(Strict):
         """Plain numbers, strings, lists and dictionaries, defaults filled in, what is not set left out; JSON-ready, and
         `read_recipe` of it gives the same sections."""
         plain = self.model_dump(mode="json")
+        if self.regions is None:
+            del plain["regions"]
         plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
         for key in ("stages", "tune"):
             plain[key] = [{k: v for k, v in stage.items() if v is not None} for stage in plain[key]]

@@ -114,7 +114,7 @@ def read_plan(recipe: str, overrides: list[str]) -> tuple[Recipe, str | None]:
         path = find_model(recipe)
         saved = read_recipe(json.loads(Path(path, "config.json").read_text())["recipe"])
         plan = read_recipe(saved.to_dict(), overrides)
-        for section in ("eye", "projector", "canvas", "language", "links", "decoders"):
+        for section in ("eye", "projector", "canvas", "language", "regions", "links", "decoders"):
             if getattr(plan, section) != getattr(saved, section):
                 raise ValueError(f"{section} can not be set in a model whose weights are continued, only stages and data.")
     if not plan.stages:

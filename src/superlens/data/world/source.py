@@ -14,20 +14,22 @@ from superlens.data.world import questions
 from superlens.data.world.expressions import refer_turn
 from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
 from superlens.data.world.figures import FigureScene, draw_figures
+from superlens.data.world.pointing import like_boxes_turn, region_masks_turn, region_text_turn
 from superlens.data.world.reasoning import reason_turn
 from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
 from superlens.data.world.turns import Setting, Turn, list_turn
-from superlens.message import Conversation, Image, Message, Text
+from superlens.message import Conversation, Image, Message
 
 SPLITS = ("train", "val")
 TEXT_TASKS = ("count", "colour", "exists", "relation")
 MORE_TEXT = ("describe", "caption", "place", "side")
 # How often each task is asked, before the caller says otherwise: reading the picture is the slow part to learn.
-# Keypoints are asked for by those who train a model for them.
+# Keypoints, and what is pointed at, are asked for by those who train a model for them.
 WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
+    "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
@@ -42,6 +44,9 @@ _MAKERS: Mapping[str, _Maker] = {
     **{task: functools.partial(reason_turn, task) for task in ("reason_boxes", "reason_masks")},
     **{task: getattr(questions, task) for task in (*MORE_TEXT, *TEXT_TASKS)},
     "keypoints": keypoints_turn,
+    "region_text": region_text_turn,
+    "region_masks": region_masks_turn,
+    "like_boxes": like_boxes_turn,
 }
 # What can be asked about a scene with figures.
 _FIGURE_MAKERS: Mapping[str, _Maker] = {
@@ -144,7 +149,7 @@ class World(Source):
         own = self._generator(label, index)
         task = tuple(tasks)[index % len(tasks)] if in_turn else _draw(tasks, own)
         scene, turn = self._scene_for(task, own, Setting(held_out=True, pairs=ALL_PAIRS))
-        question = Conversation((Message("user", (Image(scene.picture), Text(turn.question))),))
+        question = Conversation((Message("user", (Image(scene.picture), *turn.asked)),))
         return Example(question, turn.answer, index, task)
 
 
@@ -172,7 +177,6 @@ def _turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting) -
 def _conversation(scene: Scene, turns: Sequence[Turn]) -> Conversation:
     messages = []
     for place, turn in enumerate(turns):
-        words = Text(turn.question)
-        messages.append(Message("user", (Image(scene.picture), words) if place == 0 else (words,)))
+        messages.append(Message("user", (Image(scene.picture), *turn.asked) if place == 0 else turn.asked))
         messages.append(turn.answer)
     return Conversation(tuple(messages))

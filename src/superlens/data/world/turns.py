@@ -10,9 +10,10 @@ import numpy as np
 from superlens.data.templates import ask, listing
 from superlens.data.world.kinds import Kind, Pairs, absent_kind, loosen, noun, pick, present_kinds
 from superlens.data.world.scene import Scene
-from superlens.message import Boxes, Masks, Message, Text
+from superlens.message import Boxes, Masks, Message, Part, Region, Text
 
 ABSENT = 0.28
+POINTED = "\ufffc"  # stands in a question's words for a region
 MOST_NAMES = 6
 
 
@@ -22,11 +23,21 @@ _Name = tuple[object, str, list[int]]
 
 @dataclass(frozen=True)
 class Turn:
-    """A question in words and the message that answers it."""
+    """A question in words and the message that answers it. The regions stand where the question has `POINTED`, in order."""
 
     task: str
     question: str
     answer: Message
+    regions: tuple[Region, ...] = ()
+
+    @property
+    def asked(self) -> tuple[Part, ...]:
+        """The question as parts."""
+        words = self.question.split(POINTED)
+        parts: list[Part] = [Text(words[0])]
+        for region, text in zip(self.regions, words[1:], strict=True):
+            parts += [region, Text(text)]
+        return tuple(part for part in parts if not isinstance(part, Text) or part.text)
 
 
 @dataclass(frozen=True)
@@ -37,9 +48,11 @@ class Setting:
     pairs: Pairs
 
 
-def say(task: str, words: str, rng: np.random.Generator, setting: Setting, **slots: str) -> Turn:
+def say(
+    task: str, words: str, rng: np.random.Generator, setting: Setting, regions: tuple[Region, ...] = (), **slots: str
+) -> Turn:
     """A turn answered in words."""
-    return Turn(task, ask(task, rng, setting.held_out, **slots), Message("assistant", (Text(words),)))
+    return Turn(task, ask(task, rng, setting.held_out, **slots), Message("assistant", (Text(words),)), regions)
 
 
 def part_of(scene: Scene, label: str, indices: Sequence[int], masks: bool) -> Boxes | Masks:
