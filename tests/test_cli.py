@@ -124,6 +124,44 @@ def test_predict_as_json_with_several_pictures_and_a_folder(run, loaded, picture
     assert len(question.images) == 2 and options["min_score"] == 0.5
 
 
+def test_what_is_pointed_at_stands_where_the_words_say(run, loaded, picture, tmp_path):
+    width, height = Pil.open(picture).size
+    drawn = Pil.new("L", (width, height))
+    drawn.paste(255, (4, 5, 9, 11))
+    drawn.save(tmp_path / "mask.png")
+    (tmp_path / "line.json").write_text("[[1, 2], [3, 4], [5, 4]]")
+    options = ["--point", "3,4", "--not-point", "9,2.5", "--box", "1,2,8,9", "--mask", tmp_path / "mask.png"]
+    words = ["Is <region> like <region>?", "--image", picture, *options, "--scribble", tmp_path / "line.json"]
+    assert run("predict", "nano", *words)[0] == 0
+    content = loaded.model.asked[-1][0].messages[-1].content
+    assert [type(part).__name__ for part in content] == ["Image", "Text", "Region", "Text", "Region", "Text", *["Region"] * 3]
+    regions = loaded.model.asked[-1][0].messages[-1].regions
+    assert [region.kind for region in regions] == ["point", "point", "box", "mask", "scribble"]
+    assert [region.positive for region in regions] == [True, False, True, True, True]
+    assert regions[3].mask.sum() == 5 * 6 and regions[4].points.tolist() == [[1, 2], [3, 4], [5, 4]]
+
+
+def test_wrong_regions_are_refused(run, loaded, picture, tmp_path):
+    Pil.new("L", Pil.open(picture).size).save(tmp_path / "black.png")
+    Pil.new("L", (7, 5), 255).save(tmp_path / "small.png")
+    (tmp_path / "line.json").write_text('{"a": 1}')
+    for options, words in (
+        (["--point", "3"], "expected x,y"),
+        (["--box", "3,4,5"], "expected x1,y1,x2,y2"),
+        (["--box", "9,4,5,6"], "wrong order"),
+        (["--point", "3000,4"], "outside its picture"),
+        (["--mask", tmp_path / "black.png"], "all black"),
+        (["--mask", tmp_path / "small.png"], "resize it"),
+        (["--mask", tmp_path / "none.png"], "no file"),
+        (["--scribble", tmp_path / "none.json"], "no file"),
+        (["--scribble", tmp_path / "line.json"], "list of points"),
+    ):
+        refused(run("predict", "nano", "What is it?", "--image", picture, *options), words)
+    refused(run("predict", "nano", "Is <region> red?", "--image", picture), "no region is given")
+    refused(run("predict", "nano", "--conversations", "a.jsonl", "--out", "b.jsonl", "--point", "1,2"), "leave WORDS")
+    assert not loaded
+
+
 def test_bad_pictures_are_refused_before_the_model_is_loaded(run, loaded, picture, tmp_path):
     whole = Path(picture).read_bytes()
     for name, content in (("cut.png", whole[: len(whole) // 2]), ("words.png", b"hello"), ("empty.png", b"")):

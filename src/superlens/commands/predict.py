@@ -31,9 +31,18 @@ from superlens.commands.common import (
     say,
     table,
 )
+from superlens.commands.pointing import (
+    BoxOption,
+    MaskOption,
+    NotPoints,
+    Points,
+    ScribbleOption,
+    placed,
+    regions,
+)
 
 if TYPE_CHECKING:
-    from superlens.message import Conversation, Message
+    from superlens.message import Conversation, Message, Region
 
 Words = Annotated[str | None, typer.Argument(help="What to ask.", show_default=False)]
 Pictures = Annotated[
@@ -62,21 +71,27 @@ def predict(
     seed: Seed = 0,
     min_score: MinScore = 0.3,
     max_new_tokens: MaxNewTokens = 256,
+    point: Points = None,
+    not_point: NotPoints = None,
+    box: BoxOption = None,
+    mask: MaskOption = None,
+    scribble: ScribbleOption = None,
 ) -> None:
     """Ask MODEL about pictures in words, or answer every conversation of a file.
 
+    What is pointed at (--point, --box, ...) stands in the words where they say <region>, else after them.
     A conversation that can not be answered becomes a line {"error": ...}; the others are answered.
     """
     device, dtype = checked_device(device), checked_dtype(dtype)
     options = {"min_score": min_score, "max_new_tokens": max_new_tokens, "seed": seed}
     if conversations is None:
-        question = _question(words, image)
+        question = _question(words, image, regions(point, not_point, box, mask, scribble))
         folder = None if out is None else folder_to_write(out)
         answer = load_model(model, device, dtype).ask(question, **options)
         _show(answer, question, folder, as_json_line)
         return
-    if words is not None or image:
-        raise ValueError("--conversations brings its own words and pictures: leave WORDS and --image out.")
+    if words is not None or image or point or not_point or box or mask or scribble:
+        raise ValueError("--conversations brings its own words, pictures and regions: leave WORDS, --image, --point ... out.")
     if out is None:
         raise ValueError("--conversations needs --out FILE, the JSONL file to write the answers to.")
     if as_json_line:
@@ -89,9 +104,10 @@ def predict(
     batch.run(lambda: load_model(model, device, dtype), options | {"batch_size": batch_size})
 
 
-def _question(words: str | None, image: list[str] | None) -> Conversation:
+def _question(words: str | None, image: list[str] | None, pointed: list[Region]) -> Conversation:
     """The conversation to be answered, its pictures decoded once to see that they can be."""
-    from superlens.message import Conversation, Image, Message, Text
+    from superlens.checks import check_conversation
+    from superlens.message import Conversation, Image, Message
 
     if words is None or not words.strip():
         raise ValueError("There are no words to ask: write the question after MODEL, or give --conversations FILE.")
@@ -103,7 +119,9 @@ def _question(words: str | None, image: list[str] | None) -> Conversation:
             what = "is a folder" if os.path.isdir(picture.source) else "does not exist"
             raise ValueError(f"--image: {picture.name} {what}; give a picture file or a URL.")
         picture.pixels  # noqa: B018  (decoding shows what is wrong with the file)
-    return Conversation((Message("user", (*pictures, Text(words))),))
+    conversation = Conversation((Message("user", (*pictures, *placed(words, pointed))),))
+    check_conversation(conversation)
+    return conversation
 
 
 def _show(answer: Message, question: Conversation, folder: Path | None, as_json_line: bool) -> None:
