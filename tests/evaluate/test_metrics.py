@@ -1,16 +1,19 @@
 """Every metric but AP, against figures worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from evaluate_fakes import HEIGHT, WIDTH, boxes, example, masks, say
 
 from superlens.evaluate.metrics import METRICS, Facts, metric_class
 from superlens.evaluate.metrics.absent import Absent
+from superlens.evaluate.metrics.interactive import Interactive
 from superlens.evaluate.metrics.mean_iou import MeanIou
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
 from superlens.evaluate.metrics.routing import Routing
 from superlens.evaluate.metrics.text import Accuracy, normalised
-from superlens.message import Image, Masks, Text
+from superlens.message import Conversation, Image, Masks, Message, Region, Text
 
 ONE, TWO, FAR = (0, 0, 10, 10), (20, 5, 30, 15), (30, 20, 40, 30)
 
@@ -25,13 +28,13 @@ def measured(kind, part, *pairs, min_score=0.3, **facts):
 def test_the_surface():
     assert {part: tuple(names) for part, names in METRICS.items()} == {
         "boxes": ("ap", "p50", "absent", "routing"),
-        "masks": ("ap", "miou", "iou", "absent", "routing"),
+        "masks": ("ap", "miou", "iou", "interactive", "absent", "routing"),
         "keypoints": ("oks", "pck", "routing"),
         "text": ("accuracy", "routing"),
     }
     keys = {
         "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "miou": ["mIoU", "per_class"],
-        "iou": ["gIoU", "cIoU"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
+        "iou": ["gIoU", "cIoU"], "interactive": ["mIoU", "cIoU", "per_prompt"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
         "accuracy": ["accuracy"], "routing": ["routing"],
     }
     for part, names in METRICS.items():
@@ -51,6 +54,27 @@ def test_the_surface():
 def test_unknown_names_are_refused(part, name, words):
     with pytest.raises(ValueError, match=words):
         metric_class(part, name)
+
+
+def test_interactive_segmentation_is_told_apart_by_prompt_and_not_by_label():
+    def asked(*regions, wanted=ONE):
+        item = example("Segment it.", masks("red circle", wanted))
+        user = item.question.messages[-1]
+        return replace(item, question=Conversation((Message("user", (*user.content, *regions)),)))
+
+    point, box = Region.point(5, 5), Region.box(0, 0, 10, 10)
+    pairs = [
+        (asked(point), say(masks("blue star", ONE))),  # the wrong name for the right pixels
+        (asked(point), say(masks("red circle", (0, 0, 10, 5)))),
+        (asked(box), say(masks("red circle", FAR))),
+        (asked(box, Region.point(25, 10, positive=False)), say()),
+        (example("Segment it.", masks("red circle", ONE)), say()),  # nobody points: not counted
+    ]
+    found = measured(Interactive, "masks", *pairs)
+    assert found["mIoU"] == pytest.approx(1.5 / 4) and found["cIoU"] == pytest.approx(150 / (100 + 100 + 200 + 100))
+    assert found["per_prompt"] == pytest.approx({
+        "point mIoU": 0.75, "point cIoU": 0.75, "box mIoU": 0, "box cIoU": 0, "refined mIoU": 0, "refined cIoU": 0,
+    })
 
 
 def test_p50_is_about_the_best_box():

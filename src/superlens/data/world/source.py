@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from superlens.data.sources.base import Example, LazyExamples, Source
-from superlens.data.templates import TASKS
+from superlens.data.templates import TASKS, part_of
 from superlens.data.world import questions
 from superlens.data.world.expressions import refer_turn
 from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
@@ -113,13 +113,14 @@ class World(Source):
 
         part: "boxes" and "masks" mix lists of names (a quarter of them absent), referring and reasoning; "keypoints"
         asks for all 17 points of persons; "text" is counts, colours, existence and relations in equal shares. task: only
-        this one (of "text" also "describe", "caption", "place", "side"). limit: how many, default 500. Item i is a pure function of
-        (seed, i); `split` and the source's own seed play no part, so a training source names the same examples.
+        this one, which may be one that is not mixed in ("describe", "caption", "place", "side" and "region_text" of "text",
+        "region_masks", "like_boxes"). limit: how many, default 500. Item i is a pure function of (seed, i); `split` and the
+        source's own seed play no part, so a training source names the same examples.
         Raises ValueError for an unknown part or task.
         """
         if part not in _PART_TASKS:
             raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(_PART_TASKS)}.')
-        allowed = (*_PART_TASKS[part], *MORE_TEXT) if part == "text" else tuple(_PART_TASKS[part])
+        allowed = sorted(name for name in _MAKERS if part_of(name) == part)
         if task is not None and task not in allowed:
             raise ValueError(f'Got the task "{task}" for the part "{part}"; expected one of {", ".join(allowed)}.')
         tasks = _checked(_PART_TASKS[part] if task is None else {task: 1.0})

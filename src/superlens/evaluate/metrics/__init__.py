@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from superlens.evaluate.metrics.absent import Absent
 from superlens.evaluate.metrics.average_precision import AveragePrecision
 from superlens.evaluate.metrics.base import Facts, Metric
+from superlens.evaluate.metrics.interactive import Interactive
 from superlens.evaluate.metrics.keypoints import CorrectKeypoints, KeypointPrecision
 from superlens.evaluate.metrics.mean_iou import MeanIou
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
@@ -16,7 +17,8 @@ from superlens.parts import nearest
 
 METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
     "boxes": {"ap": AveragePrecision, "p50": PrecisionAtHalf, "absent": Absent, "routing": Routing},
-    "masks": {"ap": AveragePrecision, "miou": MeanIou, "iou": ExpressionIou, "absent": Absent, "routing": Routing},
+    "masks": {"ap": AveragePrecision, "miou": MeanIou, "iou": ExpressionIou, "interactive": Interactive, "absent": Absent,
+              "routing": Routing},
     "keypoints": {"oks": KeypointPrecision, "pck": CorrectKeypoints, "routing": Routing},
     "text": {"accuracy": Accuracy, "routing": Routing},
 }
