@@ -10,9 +10,11 @@ from superlens.data.templates import HELD_OUT, TASKS, TRAINING, ask, listing, sl
 
 CONTRACT = {"boxes", "masks", "refer_boxes", "refer_masks", "caption", "describe", "count", "colour", "exists",
             "relation", "place", "side", "region_text", "region_masks", "like_boxes",
+            "follow_boxes", "follow_masks", "follow_same", "follow_colour",
             "reason_boxes", "reason_masks", "keypoints"}
 SLOTS = {"things": "red circles, Platelets and road", "thing": "the star left of the moon", "question": "what is odd",
-         "region": "\ufffc", "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}
+         "region": "\ufffc", "which": "the second one",
+         "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}
 
 
 def _plain(wording):

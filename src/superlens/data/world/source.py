@@ -14,6 +14,8 @@ from superlens.data.world import questions
 from superlens.data.world.expressions import refer_turn
 from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
 from superlens.data.world.figures import FigureScene, draw_figures
+from superlens.data.world.follow import TASKS as FOLLOWING
+from superlens.data.world.follow import follow_turn, shuffled
 from superlens.data.world.pointing import like_boxes_turn, region_masks_turn, region_text_turn
 from superlens.data.world.reasoning import reason_turn
 from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
@@ -24,12 +26,12 @@ SPLITS = ("train", "val")
 TEXT_TASKS = ("count", "colour", "exists", "relation")
 MORE_TEXT = ("describe", "caption", "place", "side")
 # How often each task is asked, before the caller says otherwise: reading the picture is the slow part to learn.
-# Keypoints, and what is pointed at, are asked for by those who train a model for them.
+# Keypoints, what is pointed at, and what goes on from an answer are asked for by those who train a model for them.
 WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
-    "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
+    "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0, **dict.fromkeys(FOLLOWING, 0.0),
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
@@ -97,12 +99,20 @@ class World(Source):
         own = self._generator(index, int(rng.integers(2**62)))
         setting = Setting(held_out=False, pairs=self._pairs)
         wanted = int(own.integers(self.turns[0], self.turns[1] + 1))
-        scene, first = self._scene_for(_draw(self.tasks, own), own, setting)
+        alone = {task: weight for task, weight in self.tasks.items() if task not in FOLLOWING}
+        scene, first = self._scene_for(_draw(alone, own), own, setting)
         turns = [first]
         for _ in range(3 * wanted):
             if len(turns) == wanted:
                 break
-            turn = _turn(_draw(self.tasks, own), scene, own, setting)
+            task = _draw(self.tasks, own)
+            if task in FOLLOWING and isinstance(scene, FigureScene):
+                continue
+            if task in FOLLOWING:
+                turns[-1] = shuffled(turns[-1], own)
+                turn = follow_turn(task, scene, own, setting, turns[-1])
+            else:
+                turn = _turn(task, scene, own, setting)
             if turn is not None and all(turn.question != other.question for other in turns):
                 turns.append(turn)
         return _conversation(scene, turns)
@@ -155,11 +165,13 @@ class World(Source):
 
 
 def _checked(tasks: Mapping[str, float]) -> dict[str, float]:
-    unknown = [task for task in tasks if task not in _MAKERS]
+    unknown = [task for task in tasks if task not in _MAKERS and task not in FOLLOWING]
     if unknown:
         raise ValueError(f'Got the task "{unknown[0]}" for the drawn world; expected one of {", ".join(TASKS)}.')
     if any(weight < 0 for weight in tasks.values()) or not sum(tasks.values()) > 0:
         raise ValueError(f"Got the weights {dict(tasks)}; expected numbers >= 0, not all zero.")
+    if not any(weight for task, weight in tasks.items() if task not in FOLLOWING):
+        raise ValueError(f"Got only tasks that go on from an answer ({', '.join(tasks)}); add one to start with, such as boxes.")
     return {task: float(weight) for task, weight in tasks.items() if weight > 0}
 
 

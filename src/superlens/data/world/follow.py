@@ -1,0 +1,96 @@
+"""Questions that go on from an answer with boxes or masks: "segment the second one", "now only the red ones", "what colour is it?".
+
+"The second" counts the things as the answer lists them, part by part; so they are shuffled before such a question is asked, or place
+and order would be one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from superlens.data.templates import ask
+from superlens.data.world.expressions import biggest, extreme
+from superlens.data.world.kinds import pick, plural
+from superlens.data.world.scene import Scene
+from superlens.data.world.turns import Setting, Turn, joined, part_of, say
+from superlens.message import Boxes, Masks, Message
+
+ORDINALS = ("first", "second", "third", "fourth")
+EDGES = ("leftmost", "rightmost", "highest", "lowest")
+MOST = 8  # things in the answer that is gone on from
+TASKS = ("follow_boxes", "follow_masks", "follow_same", "follow_colour")
+
+
+def shuffled(turn: Turn, rng: np.random.Generator) -> Turn:
+    """The same answer, the things of each part in another order."""
+    content = [part.select(rng.permutation(part.count)) if isinstance(part, (Boxes, Masks)) else part for part in turn.answer.content]
+    return replace(turn, answer=Message("assistant", tuple(content)))
+
+
+def found_in(scene: Scene, turn: Turn) -> list[int]:
+    """The scene's things that an answer shows, in its order; ignored ones are left out, as when they enter the conversation again."""
+    found = []
+    for part in turn.answer.outputs:
+        for row in range(part.count):
+            if part.ignore is not None and part.ignore[row]:
+                continue
+            if isinstance(part, Masks):
+                found.append(int(scene.owner_HW[part.masks[row]][0]))
+            else:
+                boxes_N4 = np.array([thing.box for thing in scene.things])
+                found.append(int(np.abs(boxes_N4 - part.xyxy[row]).sum(1).argmin()))
+    return found
+
+
+def follow_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting, before: Turn) -> Turn | None:
+    """A question of `task` about some things of the answer before, and its answer; None when nothing can be singled out for sure.
+
+    "follow_same" answers with the kind of part that the answer had.
+    """
+    found = found_in(scene, before)
+    if not 1 <= len(set(found)) == len(found) <= MOST:
+        return None
+    single = task == "follow_colour"
+    chosen = _one(scene, rng, found) if single or rng.random() < 0.6 else _some(scene, rng, found)
+    if chosen is None:
+        return None
+    which, indices = chosen
+    if single:
+        colour = scene.things[indices[0]].colour
+        return say(task, colour[0].upper() + colour[1:] + ".", rng, setting, which=which)
+    masks = task == "follow_masks" or (task == "follow_same" and bool(before.answer.masks))
+    kinds = dict.fromkeys(scene.things[index].kind for index in indices)
+    parts = [part_of(scene, kind, [index for index in indices if scene.things[index].kind == kind], masks) for kind in kinds]
+    return Turn(task, ask(task, rng, setting.held_out, which=which), joined(parts))
+
+
+def _one(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str, list[int]] | None:
+    """A single thing, in words that need the answer before: "it", "the second one", "the leftmost one"."""
+    if len(found) == 1:
+        return pick(rng, ("it", "it", "this one", "that one")), found
+    draw = rng.random()
+    if draw < 0.4 and len(found) <= len(ORDINALS) + 1:
+        place = int(rng.integers(len(found)))
+        last = place == len(found) - 1 and (place >= len(ORDINALS) or rng.random() < 0.5)
+        return (f"the {'last' if last else ORDINALS[place]} one", [found[place]]) if last or place < len(ORDINALS) else None
+    if draw < 0.8:
+        edge = pick(rng, EDGES)
+        winner, words = extreme(scene, edge, found), f"the {edge} one"
+    else:
+        word = pick(rng, ("smallest", "smallest", "biggest", "largest"))
+        winner, words = biggest(scene, found, smallest=word == "smallest"), f"the {word} one"
+    return None if winner is None else (words, [winner])
+
+
+def _some(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str, list[int]] | None:
+    """Those of one colour, shape or size, which are some of them but not all: "the red ones", "the stars", "the small ones"."""
+    splitting = [name for name in ("colour", "colour", "shape", "size") if len({getattr(scene.things[i], name) for i in found}) > 1]
+    if not splitting:
+        return None
+    name = pick(rng, splitting)
+    values = dict.fromkeys(getattr(scene.things[index], name) for index in found)
+    value = pick(rng, list(values))
+    indices = [index for index in found if getattr(scene.things[index], name) == value]
+    return ("the " + (plural(value) if name == "shape" else f"{value} ones"), indices)
