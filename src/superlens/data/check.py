@@ -14,6 +14,7 @@ from superlens.data.sources.deeplabcut import point_problems, read_deeplabcut
 from superlens.data.sources.files import read_json, recognise
 from superlens.data.sources.jsonl import read_lines, wrong_line
 from superlens.data.sources.llava import read_llava, to_messages
+from superlens.data.sources.referring import read_referring
 from superlens.data.sources.rle import decode, leaves_picture, to_rles, what_is_wrong
 from superlens.data.sources.voc import read_voc
 from superlens.message import Conversation, Image
@@ -43,6 +44,8 @@ def check(
             return _check_voc(path, root, walk)
         if form == "deeplabcut":
             return _check_deeplabcut(path, root, walk)
+        if form in ("refcoco", "reasonseg"):
+            return _check_referring(path, root, walk)
         if form == "jsonl":
             return _check_jsonl(path, root, walk)
         return _check_llava(path, root, walk)
@@ -152,6 +155,21 @@ def _check_deeplabcut(path: str | os.PathLike, root: str | os.PathLike | None, w
     for frame in walk(labels.frames):
         size, wrong = pictures.look(frame.path)
         problems += [Problem(frame.name, wrong)] if wrong else point_problems(labels, frame, size)
+    return problems
+
+
+def _check_referring(path: str | os.PathLike, root: str | os.PathLike | None, walk: Progress) -> list[Problem]:
+    content = read_referring(path, root)
+    problems = list(content.problems)
+    told = {problem.record for problem in problems}
+    pictures = _Pictures()
+    for picture in walk(content.pictures):
+        size = (picture.height, picture.width)
+        sentence = pictures.compare(picture.path, picture.width, picture.height)
+        wrong = [what_is_wrong(shape, *size) or leaves_picture(shape, *size) for shape in picture.shapes or ()]
+        sentence = sentence or next((f"A mask is broken: {words}." for words in wrong if words), None)
+        if sentence and f"image {picture.id}" not in told:
+            problems.append(Problem(f"image {picture.id}", sentence))
     return problems
 
 

@@ -7,7 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-FORMATS = "COCO JSON, Pascal VOC (an XML file or a folder of them), a CollectedData CSV of DeepLabCut, LLaVA JSON, or our JSONL"
+FORMATS = (
+    "COCO JSON, Pascal VOC (an XML file or a folder of them), a CollectedData CSV of DeepLabCut, refs of RefCOCO, a ReasonSeg folder, "
+    "LLaVA JSON, or our JSONL"
+)
 
 
 def existing(path: str | os.PathLike) -> Path:
@@ -30,13 +33,18 @@ def read_json(path: str | os.PathLike) -> Any:
 
 
 def recognise(path: str | os.PathLike) -> str:
-    """One of "coco", "voc", "deeplabcut", "llava", "jsonl" and "llava_lines", by content; ValueError when it is none of them."""
+    """One of "coco", "voc", "deeplabcut", "refcoco", "reasonseg", "llava", "jsonl" and "llava_lines", by content.
+
+    ValueError when it is none of them.
+    """
     path = existing(path)
     if path.is_dir():
         if voc_files(path):
             return "voc"
         if deeplabcut_files(path):
             return "deeplabcut"
+        if any(b'"shapes"' in _head(file) or b'"is_sentence"' in _head(file) for file in sorted(path.glob("*.json"))[:20]):
+            return "reasonseg"
         raise ValueError(f"The folder {path} holds no Pascal VOC annotations (*.xml) and no CollectedData*.csv; expected {FORMATS}.")
     with open(path, "rb") as file:
         start = file.read(65536).lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -46,11 +54,18 @@ def recognise(path: str | os.PathLike) -> str:
         return "voc"
     if start.startswith(b"scorer,"):
         return "deeplabcut"
+    if start[:2] in (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"(l"):  # pickles of lists
+        return "refcoco"
     if start[:1] == b"[":
         return _recognise_list(path)
     if start[:1] == b"{":
         return _recognise_object(path, start)
     raise ValueError(f"{path} is in no known format; expected {FORMATS}.")
+
+
+def _head(file: Path) -> bytes:
+    with open(file, "rb") as opened:
+        return opened.read(65536)
 
 
 def voc_files(folder: Path):
@@ -70,6 +85,8 @@ def _recognise_list(path: Path) -> str:
     first = data[0] if data else None
     if isinstance(first, dict) and ("conversations" in first or "messages" in first):
         return "llava"
+    if isinstance(first, dict) and "sentences" in first and "image_id" in first:
+        return "refcoco"
     what = f"a list of {type(first).__name__}" if data else "an empty list"
     raise ValueError(f'{path} is {what}; a LLaVA file is a list of {{"image": ..., "conversations": [...]}}.')
 

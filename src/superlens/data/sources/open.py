@@ -12,6 +12,7 @@ from superlens.data.sources.deeplabcut import DeepLabCutSource
 from superlens.data.sources.files import recognise
 from superlens.data.sources.jsonl import JsonlSource
 from superlens.data.sources.llava import LlavaSource
+from superlens.data.sources.referring import ReferringSource
 from superlens.data.sources.voc import VocSource
 
 # What every file may be given, and the drawn world, which has no file, does without.
@@ -19,9 +20,10 @@ FILE_OPTIONS = ("augment", "cache_mb", "root")
 
 
 def open_source(path: str | os.PathLike, **options: Any) -> Source:
-    """The source behind `path`: COCO JSON, Pascal VOC, DeepLabCut CSV, LLaVA JSON, our JSONL, or "world".
+    """The source behind `path`: COCO JSON, Pascal VOC, DeepLabCut CSV, refs of RefCOCO, a ReasonSeg folder, LLaVA JSON, our JSONL,
+    or "world".
 
-    options: those of the source's constructor (`tasks`, `augment`, `cache_mb`, `root`; `split` for VOC; `thing` for
+    options: those of the source's constructor (`tasks`, `augment`, `cache_mb`, `root`; `split` for VOC and refs; `thing` for
     DeepLabCut; `split`, `seed`, `size`, `turns`, `length` for the world, to which augment, cache_mb and root mean
     nothing). An option that is None counts as not given. Raises ValueError with one sentence for what can not be read
     or is broken.
@@ -35,7 +37,9 @@ def open_source(path: str | os.PathLike, **options: Any) -> Source:
     form = recognise(path)
     if form == "coco":
         return open_coco(path, **_checked(path, CocoSource, options))
-    kind = {"voc": VocSource, "deeplabcut": DeepLabCutSource, "jsonl": JsonlSource}.get(form, LlavaSource)
+    kinds = {"voc": VocSource, "deeplabcut": DeepLabCutSource, "jsonl": JsonlSource}
+    kinds |= dict.fromkeys(("refcoco", "reasonseg"), ReferringSource)
+    kind = kinds.get(form, LlavaSource)
     return kind(path, **_checked(path, kind, options))
 
 
