@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from superlens.data.wordings_context import CONTEXT_WORDINGS
 from superlens.data.wordings_follow import FOLLOW_WORDINGS
 from superlens.data.wordings_regions import REGION_WORDINGS
 from superlens.data.wordings_text import TEXT_WORDINGS
@@ -290,4 +291,5 @@ Looking at this image, {question}? Answer with a segmentation mask.
     **TEXT_WORDINGS,
     **REGION_WORDINGS,
     **FOLLOW_WORDINGS,
+    **CONTEXT_WORDINGS,
 }

@@ -11,6 +11,8 @@ import numpy as np
 from superlens.data.sources.base import Example, LazyExamples, Source
 from superlens.data.templates import TASKS, part_of
 from superlens.data.world import questions
+from superlens.data.world.context import TASKS as IN_CONTEXT
+from superlens.data.world.context import context_talk
 from superlens.data.world.expressions import refer_turn
 from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
 from superlens.data.world.figures import FigureScene, draw_figures
@@ -31,7 +33,7 @@ WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
-    "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0, **dict.fromkeys(FOLLOWING, 0.0),
+    "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0, **dict.fromkeys((*FOLLOWING, *IN_CONTEXT), 0.0),
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
@@ -100,7 +102,11 @@ class World(Source):
         setting = Setting(held_out=False, pairs=self._pairs)
         wanted = int(own.integers(self.turns[0], self.turns[1] + 1))
         alone = {task: weight for task, weight in self.tasks.items() if task not in FOLLOWING}
-        scene, first = self._scene_for(_draw(alone, own), own, setting)
+        task = _draw(alone, own)
+        if task in IN_CONTEXT:  # two pictures, one question
+            question, turn = context_talk(task, own, self.size, setting)
+            return Conversation((*question.messages, turn.answer))
+        scene, first = self._scene_for(task, own, setting)
         turns = [first]
         for _ in range(3 * wanted):
             if len(turns) == wanted:
@@ -130,7 +136,7 @@ class World(Source):
         """
         if part not in _PART_TASKS:
             raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(_PART_TASKS)}.')
-        allowed = sorted(name for name in _MAKERS if part_of(name) == part)
+        allowed = sorted(name for name in (*_MAKERS, *IN_CONTEXT) if part_of(name) == part)
         if task is not None and task not in allowed:
             raise ValueError(f'Got the task "{task}" for the part "{part}"; expected one of {", ".join(allowed)}.')
         tasks = _checked(_PART_TASKS[part] if task is None else {task: 1.0})
@@ -159,13 +165,16 @@ class World(Source):
     def _example(self, tasks: Mapping[str, float], label: int, in_turn: bool, index: int) -> Example:
         own = self._generator(label, index)
         task = tuple(tasks)[index % len(tasks)] if in_turn else _draw(tasks, own)
+        if task in IN_CONTEXT:
+            question, turn = context_talk(task, own, self.size, Setting(held_out=True, pairs=ALL_PAIRS))
+            return Example(question, turn.answer, index, task)
         scene, turn = self._scene_for(task, own, Setting(held_out=True, pairs=ALL_PAIRS))
         question = Conversation((Message("user", (Image(scene.picture), *turn.asked)),))
         return Example(question, turn.answer, index, task)
 
 
 def _checked(tasks: Mapping[str, float]) -> dict[str, float]:
-    unknown = [task for task in tasks if task not in _MAKERS and task not in FOLLOWING]
+    unknown = [task for task in tasks if task not in (*_MAKERS, *FOLLOWING, *IN_CONTEXT)]
     if unknown:
         raise ValueError(f'Got the task "{unknown[0]}" for the drawn world; expected one of {", ".join(TASKS)}.')
     if any(weight < 0 for weight in tasks.values()) or not sum(tasks.values()) > 0:
@@ -183,6 +192,7 @@ def _draw(tasks: Mapping[str, float], rng: np.random.Generator) -> str:
 
 def _turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
     """A question of this task about the scene; None when it allows none that is sure."""
+    # Examples in context bring their own pictures: they are no further question about this one.
     make = (_FIGURE_MAKERS if isinstance(scene, FigureScene) else _MAKERS).get(task)
     return None if make is None else make(scene, rng, setting)
 
