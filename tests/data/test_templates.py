@@ -11,7 +11,8 @@ from superlens.data.templates import HELD_OUT, TASKS, TRAINING, ask, listing, sl
 CONTRACT = {"boxes", "masks", "refer_boxes", "refer_masks", "caption", "describe", "count", "colour", "exists",
             "relation", "place", "side", "region_text", "region_masks", "like_boxes",
             "follow_boxes", "follow_masks", "follow_same", "follow_colour",
-            "context_boxes", "context_masks", "reason_boxes", "reason_masks", "keypoints"}
+            "caption_boxes", "caption_masks", "count_boxes", "context_boxes", "context_masks",
+            "reason_boxes", "reason_masks", "keypoints"}
 SLOTS = {"things": "red circles, Platelets and road", "thing": "the star left of the moon", "question": "what is odd",
          "region": "\ufffc", "which": "the second one", "examples": "\ufffc\ufffc",
          "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}

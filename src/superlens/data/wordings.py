@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from superlens.data.wordings_context import CONTEXT_WORDINGS
 from superlens.data.wordings_follow import FOLLOW_WORDINGS
+from superlens.data.wordings_grounded import GROUNDED_WORDINGS
 from superlens.data.wordings_regions import REGION_WORDINGS
 from superlens.data.wordings_text import TEXT_WORDINGS
 
@@ -292,4 +293,5 @@ Looking at this image, {question}? Answer with a segmentation mask.
     **REGION_WORDINGS,
     **FOLLOW_WORDINGS,
     **CONTEXT_WORDINGS,
+    **GROUNDED_WORDINGS,
 }

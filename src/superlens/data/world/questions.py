@@ -27,7 +27,7 @@ def _sized(thing: Thing) -> str:
     return thing.kind if thing.size == "medium" else f"{thing.size} {thing.kind}"
 
 
-def _capital(words: str) -> str:
+def capital(words: str) -> str:
     return words[0].upper() + words[1:]
 
 
@@ -37,10 +37,10 @@ def describe(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn |
     across = np.array([thing.centre[0] for thing in order])
     if not scene.clear or (np.diff(across) < _GAP * scene.scale).any():
         return None
-    return say("describe", _capital(listing([_sized(thing) for thing in order])) + ".", rng, setting)
+    return say("describe", capital(listing([_sized(thing) for thing in order])) + ".", rng, setting)
 
 
-def _counted(number: int, words: Kind) -> str:
+def counted(number: int, words: Kind) -> str:
     return article(words.words()) if number == 1 else f"{_NUMBERS[number]} {words.words(many=True)}"
 
 
@@ -53,12 +53,15 @@ def caption(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | 
     if len(kinds) > 4:
         kinds = Counter(Kind(thing.shape) for thing in order)
     verb = "is" if next(iter(kinds.values())) == 1 else "are"
-    words = listing([_counted(number, kind) for kind, number in kinds.items()])
+    words = listing([counted(number, kind) for kind, number in kinds.items()])
     return say("caption", f"There {verb} {words}.", rng, setting)
 
 
-def count(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
-    """How many of a kind: the number is drawn first among those possible, so that no number is a safe guess."""
+def asked_count(scene: Scene, rng: np.random.Generator, setting: Setting) -> tuple[str, Kind, int] | None:
+    """What to count: its name in words, its kind, and how many there are.
+
+    The number is drawn first among those possible, so that no number is a safe guess.
+    """
     if not scene.clear:
         return None
     kinds = [Kind(), *(Kind(shape) for shape in SHAPES), *(Kind(colour=colour) for colour in COLOURS),
@@ -71,8 +74,13 @@ def count(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | No
         by_number.setdefault(len(kind.find(scene)), []).append(kind)
     number = pick(rng, sorted(by_number))
     kind = pick(rng, by_number[number])
-    things = kind.words(many=True, anything="thing" if rng.random() < 0.5 else "object")
-    return say("count", f"{number}.", rng, setting, things=things)
+    return kind.words(many=True, anything="thing" if rng.random() < 0.5 else "object"), kind, number
+
+
+def count(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """How many of a kind: "3."."""
+    asked = asked_count(scene, rng, setting)
+    return None if asked is None else say("count", f"{asked[2]}.", rng, setting, things=asked[0])
 
 
 def exists(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
@@ -116,7 +124,7 @@ def colour(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | N
     if not found:
         return None
     words, index = found
-    return say("colour", _capital(scene.things[index].colour) + ".", rng, setting, thing=words)
+    return say("colour", capital(scene.things[index].colour) + ".", rng, setting, thing=words)
 
 
 def relation(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
@@ -156,7 +164,7 @@ def place(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | No
         return None
     column, row = np.clip(thirds, 0, 2.99).astype(int)
     words = " ".join(word for word in (_ROWS[row], _COLUMNS[column]) if word) or "middle"
-    return say("place", _capital(words) + ".", rng, setting, thing="the " + pick(rng, named[index]))
+    return say("place", capital(words) + ".", rng, setting, thing="the " + pick(rng, named[index]))
 
 
 def side(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:

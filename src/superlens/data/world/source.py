@@ -18,6 +18,7 @@ from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
 from superlens.data.world.figures import FigureScene, draw_figures
 from superlens.data.world.follow import TASKS as FOLLOWING
 from superlens.data.world.follow import follow_turn, shuffled
+from superlens.data.world.grounded import caption_turn, count_boxes_turn
 from superlens.data.world.pointing import like_boxes_turn, region_masks_turn, region_text_turn
 from superlens.data.world.reasoning import reason_turn
 from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
@@ -28,12 +29,14 @@ SPLITS = ("train", "val")
 TEXT_TASKS = ("count", "colour", "exists", "relation")
 MORE_TEXT = ("describe", "caption", "place", "side")
 # How often each task is asked, before the caller says otherwise: reading the picture is the slow part to learn.
-# Keypoints, what is pointed at, and what goes on from an answer are asked for by those who train a model for them.
+# Keypoints, words that carry boxes or masks, what is pointed at, what goes on from an answer, and examples in context are asked for
+# by those who train a model for them.
 WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
-    "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0, **dict.fromkeys((*FOLLOWING, *IN_CONTEXT), 0.0),
+    "caption_boxes": 0.0, "caption_masks": 0.0, "count_boxes": 0.0, "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
+    **dict.fromkeys((*FOLLOWING, *IN_CONTEXT), 0.0),
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
@@ -51,6 +54,8 @@ _MAKERS: Mapping[str, _Maker] = {
     "region_text": region_text_turn,
     "region_masks": region_masks_turn,
     "like_boxes": like_boxes_turn,
+    **{task: functools.partial(caption_turn, task) for task in ("caption_boxes", "caption_masks")},
+    "count_boxes": count_boxes_turn,
 }
 # What can be asked about a scene with figures.
 _FIGURE_MAKERS: Mapping[str, _Maker] = {
