@@ -6,7 +6,7 @@ import tiny
 import torch
 
 from superlens.message import Boxes, Masks
-from superlens.naming import MOST_WORDS, covered, named, naming_loss
+from superlens.naming import MOST_WORDS, PLACES, Naming, covered, named, naming_loss
 from superlens.recipes.schema import Stage
 from superlens.train import trainer
 from superlens.train.rows import Collator, GlanceCollator
@@ -48,11 +48,19 @@ def samples(model, count=6):
     return [model.processor.encode(talk) for talk in tiny.conversations(count, tasks={"boxes": 1, "refer_masks": 1}, turns=(2, 3))]
 
 
-@pytest.mark.parametrize("make", [lambda grid: Collator(640, grid=grid), lambda grid: GlanceCollator(grid)])
+def test_places_are_thirds_of_the_picture():
+    naming = Naming(GRID, {word: [number] for number, word in enumerate(PLACES)})
+    said = [[{PLACES[index] for index in naming.ids_at(row, column, (6, 8))} for column in range(8)] for row in range(6)]
+    assert said[0][0] == {"left", "top"} and said[5][7] == {"right", "bottom"} and said[2][3] == set() and said[2][7] == {"right"}
+    assert [sum(word in cell for row in said for cell in row) for word in PLACES] == [18, 18, 16, 16]
+
+
+@pytest.mark.parametrize("make", [lambda naming: Collator(640, naming=naming), lambda naming: GlanceCollator(naming)])
 def test_words_stand_where_their_things_are(make):
     model = tiny.model()
-    grid = model.processor.grid
-    batch = make(grid)(samples(model))["batch"]
+    naming = Naming.of(model.processor)
+    grid = naming.grid
+    batch = make(naming)(samples(model))["batch"]
     size = {number: canvas.size for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
     first = np.cumsum([0, *(grid.count(size[number]) for number in range(len(size)))])
     pairs = set(zip(batch.named.tokens_P.tolist(), batch.named.words_P.tolist()))
@@ -62,6 +70,9 @@ def test_words_stand_where_their_things_are(make):
             canvas = model.processor.canvas.canvas(128, 128)
             tokens = first[placed.picture] + covered(placed.group.target, canvas, grid)
             wanted |= {(token, word) for token in tokens.tolist() for word in placed.group.words}
+            shape = grid.pool_and_shape(canvas.size)[1]
+            for token in tokens.tolist():
+                wanted |= {(token, word) for word in naming.ids_at(*divmod(token - first[placed.picture], shape[1]), shape)}
     assert pairs == wanted and batch.named.count >= len(pairs) > 20
     assert len(batch.named.tokens_P.unique()) < first[-1]  # and the background has no name
 
@@ -71,12 +82,12 @@ def test_long_labels_and_absent_things_name_nothing():
     batch = Collator(640)(samples(model, 2))["batch"]
     for placed in batch.groups:
         placed.group.label = "the thing right of that ring"
-    assert batch.named is None and named(batch, model.processor.grid).count == 0
+    assert batch.named is None and named(batch, Naming.of(model.processor)).count == 0
 
 
 def test_the_loss_is_least_where_tokens_are_their_words():
     model = tiny.model()
-    batch = GlanceCollator(model.processor.grid)(samples(model, 2))["batch"]
+    batch = GlanceCollator(Naming.of(model.processor))(samples(model, 2))["batch"]
     table_VD = model.language.embed(torch.arange(model.vocabulary)).detach()
     visual_TD = torch.randn(int(batch.named.tokens_P.max()) + 1, table_VD.shape[1])
     before, count = naming_loss([visual_TD], model.language, batch.named)

@@ -2,7 +2,8 @@
 
 A language model that is small and new has to find out by itself which visual token stands for which word, from a few answers a picture.
 The targets of boxes and masks already say it for every token: each token under a target is drawn towards the input embeddings of the
-words of its label, so that a token that shows a red circle can be looked up like the words "red" and "circle". Own design.
+words of its label, so that a token that shows a red circle can be looked up like the words "red" and "circle"; and towards the words
+for the part of the picture it lies in ("left", "top"), so that places can be read and compared like colours. Own design.
 
 Shapes: T visual tokens of all pictures of a batch, P pairs of a token and a word, V words, D width of the language model.
 """
@@ -24,6 +25,26 @@ SHARPNESS = 20.0  # cosines lie in -1..1; a token that shows three words has abo
 WEIGHT = 0.5
 MOST_WORDS = 3  # longer labels are descriptions that also speak of other things ("the ring left of the small star")
 COVERED = 0.3  # share of a token's area
+PLACES = ("left", "right", "top", "bottom")  # thirds of the picture; a token in the middle has none of them
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What is needed to name tokens. grid: of the visual tokens. places: PLACES -> ids of the word."""
+
+    grid: TokenGrid
+    places: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, processor) -> Naming:
+        """With a processor's grid and words."""
+        return cls(processor.grid, {word: processor.words(f" {word}") for word in PLACES})
+
+    def ids_at(self, row: int, column: int, shape: tuple[int, int]) -> list[int]:
+        """Ids of the words for where a token of the grid of `shape` (rows, columns) lies."""
+        down, across = (row + 0.5) / shape[0], (column + 0.5) / shape[1]
+        words = [name for name, there in zip(PLACES, (across < 1 / 3, across > 2 / 3, down < 1 / 3, down > 2 / 3)) if there]
+        return [index for word in words for index in self.places[word]]
 
 
 @dataclass
@@ -42,16 +63,27 @@ class Named:
         return Named(self.tokens_P.to(device), self.words_P.to(device))
 
 
-def named(batch: Batch, grid: TokenGrid) -> Named:
+def named(batch: Batch, naming: Naming) -> Named:
     """Which visual tokens of a training batch show which words: those under the targets of short labels."""
+    grid = naming.grid
     canvases = {number: canvas for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
     first = np.cumsum([0, *(grid.count(canvases[number].size) for number in range(len(canvases)))])
     tokens, words = [], []
+    seen: set[int] = set()
     for placed in batch.groups:
         group = placed.group
         if group.target is None or not group.target.count or len(group.label.split()) > MOST_WORDS:
             continue
-        shown = first[placed.picture] + covered(group.target, canvases[placed.picture], grid)
+        canvas = canvases[placed.picture]
+        within = covered(group.target, canvas, grid)
+        shown = first[placed.picture] + within
+        shape = grid.pool_and_shape(canvas.size)[1]
+        for token, at in zip(shown.tolist(), within.tolist()):
+            if token not in seen:
+                ids = naming.ids_at(*divmod(at, shape[1]), shape)
+                tokens.append(np.full(len(ids), token))
+                words.append(np.array(ids, np.int64))
+        seen.update(shown.tolist())
         for word in dict.fromkeys(group.words):
             tokens.append(shown)
             words.append(np.full(len(shown), word))

@@ -11,9 +11,8 @@ from superlens.batch import Batch, collate
 from superlens.data.mixture import Mixture
 from superlens.data.packing import best_fit
 from superlens.links.base import Group
-from superlens.naming import named
+from superlens.naming import Naming, named
 from superlens.processor import NO_LABEL, Processor, Sample
-from superlens.vision.canvas import TokenGrid
 
 
 class Encoded(Dataset):
@@ -33,13 +32,13 @@ class Encoded(Dataset):
 class Collator:
     """Samples -> {"batch": Batch} in rows of at most row_tokens; longer samples are dropped and counted in the batch.
 
-    apart: one sample a row, for language models that do not keep packed samples apart. grid: of the visual tokens, if they are to be
+    apart: one sample a row, for language models that do not keep packed samples apart. naming: if visual tokens are to be
     taught to name what they show.
     """
 
     row_tokens: int
     apart: bool = False
-    grid: TokenGrid | None = None
+    naming: Naming | None = None
 
     def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
         kept = [sample for sample in samples if len(sample) <= self.row_tokens]
@@ -48,7 +47,7 @@ class Collator:
         batch = collate(kept, rows)
         batch.samples = sum(len(sample) <= self.row_tokens for sample in samples)
         batch.dropped = len(samples) - batch.samples
-        batch.named = named(batch, self.grid) if self.grid else None
+        batch.named = named(batch, self.naming) if self.naming else None
         return {"batch": batch}
 
 
@@ -70,7 +69,7 @@ class GlanceCollator:
     words (QueryLink with `words: true`, PhraseLink) can learn from it; text is not learned.
     """
 
-    grid: TokenGrid | None = None
+    naming: Naming | None = None
 
     def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
         seen = Sample(np.zeros(1, np.int64), np.full(1, NO_LABEL))
@@ -87,5 +86,5 @@ class GlanceCollator:
             seen.groups += copies.values()
         batch = collate([seen])
         batch.samples = len(samples)
-        batch.named = named(batch, self.grid) if self.grid else None
+        batch.named = named(batch, self.naming) if self.naming else None
         return {"batch": batch}

@@ -19,7 +19,6 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 _GAP = 2.0
 _ROWS, _COLUMNS = ("top", "", "bottom"), ("left", "", "right")
 _UNSURE = 0.035  # of the picture's side: nearer to a line between two thirds of it nobody is asked which one
-_ANSWERS = {"left of": "Left.", "right of": "Right.", "above": "Above.", "below": "Below."}
 
 
 def _sized(thing: Thing) -> str:
@@ -154,7 +153,7 @@ def relation(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn |
 
 
 def place(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
-    """In which part of the picture is a thing, by thirds of its width and height: "Top left.", "Right.", "Middle."."""
+    """In which part of the picture is a thing, by thirds of its width and height: "At the top left.", "In the middle."."""
     named = unique_kinds(scene)
     if not scene.clear or not named:
         return None
@@ -163,12 +162,12 @@ def place(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | No
     if (abs(thirds - np.round(thirds))[np.isin(np.round(thirds), (1, 2))] < 3 * _UNSURE).any():
         return None
     column, row = np.clip(thirds, 0, 2.99).astype(int)
-    words = " ".join(word for word in (_ROWS[row], _COLUMNS[column]) if word) or "middle"
-    return say("place", capital(words) + ".", rng, setting, thing="the " + pick(rng, named[index]))
+    words = " ".join(word for word in (_ROWS[row], _COLUMNS[column]) if word)
+    return say("place", f"At the {words}." if words else "In the middle.", rng, setting, thing="the " + pick(rng, named[index]))
 
 
 def side(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
-    """On which side of one thing is another: "Left.", "Above." ...; asked where one direction is clearly the right one."""
+    """On which side of one thing is another: "It is left of it." ...; asked where one direction is clearly the right one."""
     named = unique_kinds(scene)
     if not scene.clear or len(named) < 2:
         return None
@@ -176,6 +175,6 @@ def side(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | Non
         first, second = pick(rng, sorted(named)), pick(rng, sorted(named))
         options = [words for words in DIRECTIONS if first != second and holds(scene, words, first, second)]
         if len(options) == 1:
-            answer = _ANSWERS[options[0]]
-            return say("side", answer, rng, setting, first="the " + pick(rng, named[first]), second="the " + pick(rng, named[second]))
+            names = {slot: "the " + pick(rng, named[index]) for slot, index in (("first", first), ("second", second))}
+            return say("side", f"It is {options[0]} it.", rng, setting, **names)
     return None
