@@ -212,7 +212,7 @@ def form_of(question: str) -> str:
     for end in (".", "?", ""):
         for task, form in _forms():
             if found := form.fullmatch(words + end):
-                fitting.append((len(words) - sum(map(len, found.groups())), task))
+                fitting.append((len(words) - sum(len(filled) for filled in found.groups() if filled), task))
     return max(fitting)[1] if fitting else " ".join(words.lower().split()[:2])
 
 
