@@ -182,3 +182,12 @@ def test_a_source_asks_only_what_the_links_can_answer():
 def test_what_is_wished_for_and_can_not_be_answered_is_refused():
     with pytest.raises(ValueError, match="'world' is to teach the task 'refer_masks', but this recipe has no link that writes masks"):
         trainer.open_taught(boxes_only(boxes=1, refer_masks=1), "world", None)
+
+
+def test_what_points_is_refused_without_a_region_encoder():
+    with pytest.raises(ValueError, match="the task 'region_text', but this recipe has no region encoder"):
+        trainer.open_taught(boxes_only(boxes=1, region_text=1), "world", None)
+    with pytest.raises(ValueError, match="'context_boxes', but this recipe has no region encoder"):
+        trainer.open_taught(boxes_only(boxes=1, context_boxes=1), "world", None)
+    pointing = boxes_only(boxes=1, region_text=1).to_dict() | {"regions": {"type": "region_encoder"}}
+    assert set(trainer.open_taught(read_recipe(pointing), "world", None).tasks) == {"boxes", "region_text"}

@@ -16,7 +16,7 @@ from superlens.data.augment import Augment
 from superlens.data.mixture import Mixture, parse_weighted
 from superlens.data.sources.base import Source
 from superlens.data.sources.open import open_source
-from superlens.data.templates import part_of
+from superlens.data.templates import part_of, slots_of
 from superlens.language.causal import keeps_packed_samples_apart
 from superlens.model import Superlens
 from superlens.naming import Naming
@@ -160,17 +160,23 @@ def source_options(plan, path: str, stage: Stage | None) -> dict[str, Any]:
 
 
 def open_taught(plan, path: str, stage: Stage | None) -> Source:
-    """A source that asks only what this recipe's links can answer. ValueError where nothing is left, or where more was wished for."""
+    """A source that asks only what this recipe can be asked and can answer.
+
+    ValueError where nothing is left, or where more was wished for.
+    """
     options = source_options(plan, path, stage)
     source = open_source(path, **options)
     written = {"text", *(entry.get("part", name) for name, entry in plan.to_dict()["links"].items())}
-    beyond = {task: part_of(task) for task in getattr(source, "tasks", None) or {} if part_of(task) not in written}
+    asked = getattr(source, "tasks", None) or {}
+    beyond = {task: f"link that writes {part_of(task)}" for task in asked if part_of(task) not in written}
+    if plan.regions is None:
+        beyond |= {task: "region encoder" for task in asked if {"region", "examples"} & set(slots_of(task))}
     if beyond:
         left = {task: weight for task, weight in source.tasks.items() if task not in beyond}
         if options["tasks"] or not left:
-            task, part = next(iter(beyond.items()))
-            raise ValueError(f"'{path}' is to teach the task '{task}', but this recipe has no link that writes {part}.")
-        logger.info("%s: without %s, which this recipe has no link for", path, ", ".join(beyond))
+            task, lacking = next(iter(beyond.items()))
+            raise ValueError(f"'{path}' is to teach the task '{task}', but this recipe has no {lacking}.")
+        logger.info("%s: without %s, which this recipe has no parts for", path, ", ".join(beyond))
         source.tasks = left
     return source
 
