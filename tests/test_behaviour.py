@@ -127,6 +127,7 @@ def cases() -> dict[str, dict]:
     decoders = {name: tiny.RECIPE["decoders"] | (POSE if name == "keypoints" else {}) for name in LINKS}
     found = {f"links: {name}": tiny.recipe(links=links, decoders=decoders[name]) for name, links in LINKS.items()}
     found |= {f"eye: {name}": tiny.recipe(**changes) for name, changes in EYES.items()}
+    found["regions"] = tiny.recipe(regions={"type": "region_encoder", "channels": 8})
     found |= {f"language: {name}": tiny.recipe(**changes) for name, changes in LANGUAGES.items()}
     return found | {f"recipe: {name}": shrunk(name) for name in recipe_names()}
 
@@ -146,7 +147,10 @@ def model(request):
 
 def batch_of(model, count=3):
     parts = {form.part for form in model.processor.formats.values()}
-    talks = tiny.conversations(count, tasks={part: 1 for part in ("boxes", "masks", "keypoints") if part in parts}, turns=(2, 2))
+    tasks = {part: 1 for part in ("boxes", "masks", "keypoints") if part in parts}
+    if model.regions is not None:
+        tasks |= {"region_masks": 2, "region_text": 1}
+    talks = tiny.conversations(count, tasks=tasks, turns=(2, 2))
     return collate([model.processor.encode(talk) for talk in talks])
 
 
@@ -222,9 +226,9 @@ def test_batch_1_equals_batch_8(model):
 
 
 def test_every_kind_was_seen():
-    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (13, 6, 8, len(CASES) - 27)
+    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (13, 6, 8, len(CASES) - 28)
     assert recipe_names()
     for section, known in BUILT_IN.items():
-        entries = [recipe[section] for recipe in CASES.values()]
+        entries = [recipe[section] for recipe in CASES.values() if recipe.get(section)]
         parts = [part for entry in entries for part in ([entry] if "type" in entry else entry.values())]
         assert {part["type"] for part in parts} == set(known), f"a kind of {section} has no case here"
