@@ -7,7 +7,6 @@ import pytest
 
 from superlens.data.world import World
 from superlens.data.world.grounded import MOST_PHRASES
-from superlens.data.world.kinds import Kind
 from superlens.data.world.shapes import SHAPES
 from superlens.message import Text
 
@@ -51,4 +50,3 @@ def test_counts_show_what_they_count():
 
 def test_they_are_not_asked_unless_wanted():
     assert not {"caption_boxes", "caption_masks", "count_boxes"} & set(World().tasks)
-    assert Kind("star").words(many=True) == "stars"

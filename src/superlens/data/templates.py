@@ -6,7 +6,8 @@ what is asked for from how it is asked.
 `{things}` is a list in words ("red circles, platelets and road"), `{thing}` one expression ("the star left of the
 moon"; "a red circle" for `exists`), `{question}` a whole question whose answer is a thing ("what would roll off the
 table first"), `{first} {relation} {second}` a statement ("the star", "left of", "the moon"), `{names}` the points asked for
-("nose and tail base"; "keypoints" for all there are).
+("nose and tail base"; "keypoints" for all there are), `{region}` and `{examples}` the places of what is pointed at, `{which}`
+some things of the answer before ("the second one").
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ def ask(task: str, rng: np.random.Generator, held_out: bool = False, **slots: st
 
     `held_out=True` draws from wordings that training never uses. In training, one question in eight each is written
     carelessly: without its full stop or question mark, or with a small first letter. What fills a slot is never altered
-    (so a label can repeat it), except that a sentence starting with `{question}` or `{first}` gets a capital.
+    (so a label can repeat it), except that a sentence gets a capital where it starts with a slot that is no label
+    (`{question}`, `{first}`, `{which}`).
     Raises ValueError when the task is unknown or the slots are not those it needs.
     """
     wordings = _wordings(task, held_out)

@@ -15,7 +15,7 @@ import numpy as np
 from superlens.data import templates
 from superlens.data.augment import PLACE_WORDS, Augment, View, mirror_order, see_boxes, see_masks, see_points
 from superlens.data.sources import phrases, points
-from superlens.data.sources.base import Example, LazyExamples, Source
+from superlens.data.sources.base import Example, LazyExamples, Source, chosen_tasks
 from superlens.data.sources.cache import ByteCache
 from superlens.data.sources.rle import decode, to_rles
 from superlens.message import Conversation, Image, Keypoints, Message, OutputPart, Text
@@ -187,17 +187,7 @@ class AnnotatedSource(Source):
             usual = {task: weight for task, weight in usual.items() if task in ("boxes", "masks")}
         if self.point_names:
             usual["keypoints"] = sum(usual.values())
-        if tasks is None:
-            return usual
-        for task, weight in tasks.items():
-            if task not in usual:
-                raise ValueError(f'{self.name} can not teach the task "{task}"; it has labels for {", ".join(usual)}.')
-            if not weight >= 0:
-                raise ValueError(f'Got the weight {weight} for the task "{task}"; expected 0 or more.')
-        chosen = {task: float(weight) for task, weight in tasks.items() if weight > 0}
-        if not chosen:
-            raise ValueError(f"No task of {self.name} has a weight above 0; give one to at least one of {list(usual)}.")
-        return chosen
+        return chosen_tasks(self.name, usual, tasks)
 
     def _found(self, task: str, picture: Picture, rng: np.random.Generator) -> Conversation:
         """A boxes or masks conversation, augmented."""

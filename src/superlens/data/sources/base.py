@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,24 @@ def refuse(path: str, problems: Sequence[Problem]) -> None:
         more = f" ({len(problems) - 1} more broken records)" if len(problems) > 1 else ""
         first = str(problems[0]).rstrip(".")
         raise ValueError(f"{path} has broken records: {first}{more}; `superlens data check {path}` names each.")
+
+
+def chosen_tasks(name: str, usual: Mapping[str, float], tasks: Mapping[str, float] | None) -> dict[str, float]:
+    """The tasks a source teaches: `usual` ones, or those of `tasks` with a weight above 0.
+
+    Raises ValueError with a sentence for a task that is not among the usual ones, a negative weight, or when nothing is left.
+    """
+    if tasks is None:
+        return dict(usual)
+    for task, weight in tasks.items():
+        if task not in usual:
+            raise ValueError(f'{name} can not teach the task "{task}"; it has labels for {", ".join(usual)}.')
+        if not weight >= 0:
+            raise ValueError(f'Got the weight {weight} for the task "{task}"; expected 0 or more.')
+    chosen = {task: float(weight) for task, weight in tasks.items() if weight > 0}
+    if not chosen:
+        raise ValueError(f"No task of {name} has a weight above 0; give one to at least one of {list(usual)}.")
+    return chosen
 
 
 class Source:

@@ -11,7 +11,7 @@ import numpy as np
 from superlens.data import templates
 from superlens.data.augment import PLACE_WORDS, Augment, View, see_boxes, see_masks
 from superlens.data.sources.annotated import read_pixels
-from superlens.data.sources.base import Example, LazyExamples, Source, refuse
+from superlens.data.sources.base import Example, LazyExamples, Source, chosen_tasks, refuse
 from superlens.data.sources.cache import ByteCache
 from superlens.data.sources.refer_files import Referred, Referring, read_reasonseg, read_refcoco
 from superlens.data.sources.rle import decode, to_rles
@@ -60,15 +60,7 @@ class ReferringSource(Source):
     def _weights(self, tasks: dict[str, float] | None, referred: Sequence[Referred]) -> dict[str, float]:
         kinds = [kind for kind, asks in (("refer", False), ("reason", True)) if any(one.asks == asks for one in referred)]
         known = [f"{kind}_{part}" for kind in kinds for part in (("boxes", "masks") if self.has_masks else ("boxes",))]
-        for task, weight in (tasks or {}).items():
-            if task not in known:
-                raise ValueError(f'{self.name} can not teach the task "{task}"; it has labels for {", ".join(known)}.')
-            if not weight >= 0:
-                raise ValueError(f'Got the weight {weight} for the task "{task}"; expected 0 or more.')
-        chosen = {task: float(weight) for task, weight in (tasks or dict.fromkeys(known, 1.0)).items() if weight > 0}
-        if not chosen:
-            raise ValueError(f"No task of {self.name} has a weight above 0; give one to at least one of {known}.")
-        return chosen
+        return chosen_tasks(self.name, dict.fromkeys(known, 1.0), tasks)
 
     def __len__(self) -> int:
         return len(self.learned)

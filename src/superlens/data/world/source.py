@@ -99,8 +99,9 @@ class World(Source):
     def conversation(self, index: int, rng: np.random.Generator) -> Conversation:
         """One scene and 1-4 questions about it with their answers; a pure function of (index, state of rng).
 
-        Every question can be understood without those before it. The picture, (size, size, 3) uint8, stands in the
-        first user message.
+        Every question can be understood without those before it, but for those of the tasks "follow_...", which go on from
+        the answer before. The picture, (size, size, 3) uint8, stands in the first user message; of the tasks "context_..." there
+        is one question, with two pictures.
         """
         index = self._check_index(index)
         own = self._generator(index, int(rng.integers(2**62)))
@@ -135,8 +136,8 @@ class World(Source):
         part: "boxes" and "masks" mix lists of names (a quarter of them absent), referring and reasoning; "keypoints"
         asks for all 17 points of persons; "text" is counts, colours, existence and relations in equal shares. task: only
         this one, which may be one that is not mixed in ("describe", "caption", "place", "side" and "region_text" of "text",
-        "region_masks", "like_boxes"). limit: how many, default 500. Item i is a pure function of (seed, i); `split` and the
-        source's own seed play no part, so a training source names the same examples.
+        "region_masks", "like_boxes", "context_boxes" ...). limit: how many, default 500. Item i is a pure function of
+        (seed, i); `split` and the source's own seed play no part, so a training source names the same examples.
         Raises ValueError for an unknown part or task.
         """
         if part not in _PART_TASKS:
