@@ -18,11 +18,11 @@ PACKAGE = ROOT / "src" / "superlens"
 
 # From the bottom up: a module imports from its own layer and those before it. An entry covers all that lies inside it.
 LAYERS = (
-    ("message", "media", "checks", "formats", "draw"),
+    ("message", "mention", "media", "checks", "formats", "draw"),
     ("parts",),
     ("vision", "language", "links"),
     ("decoders",),
-    ("processor", "reading", "batch", "naming", "outputs", "model", "assemble", "published", "generation", "asking"),
+    ("processor", "reading", "batch", "lessons", "outputs", "model", "assemble", "published", "generation", "asking"),
     ("recipes", "data"),
     ("train",),
     ("evaluate",),

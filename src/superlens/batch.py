@@ -46,12 +46,29 @@ class Pointed:
 
 
 @dataclass
+class Mentioned:
+    """Words that name things: flat position of their last token in the batch, their picture's number, boxes on its canvas."""
+
+    position: int
+    picture: int
+    xyxy_N4: np.ndarray
+
+
+@dataclass
+class Tally:
+    """Samples in a batch, and how many were dropped because they are longer than a row."""
+
+    samples: int = 0
+    dropped: int = 0
+
+
+@dataclass
 class Batch:
     """Everything a forward needs.
 
     ids_RT; position_ids_RT restart at 0 for every sample; labelled_P flat positions with a label and their wanted_P ids.
-    visual: (flat first position, count, picture number). slots: link -> flat first positions. named: what visual tokens show
-    (naming.py), where a stage teaches it. samples: how many; dropped: how many were too long for a row.
+    visual: (flat first position, count, picture number). slots: link -> flat first positions. lessons: what a stage teaches beside the
+    answers (lessons/).
     """
 
     ids_RT: Tensor
@@ -63,9 +80,9 @@ class Batch:
     slots: dict[str, list[int]] = field(default_factory=dict)
     groups: list[Placed] = field(default_factory=list)
     regions: list[Pointed] = field(default_factory=list)
-    named: Any = None
-    samples: int = 0
-    dropped: int = 0
+    mentions: list[Mentioned] = field(default_factory=list)
+    lessons: dict[str, Any] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
 
     def to(self, device, **unused) -> Batch:
         """The batch with its tensors on `device`."""
@@ -77,7 +94,7 @@ class Batch:
             pictures.pixels_BHWC = pictures.pixels_BHWC.to(device)
         for region in self.regions:
             region.mask_HW = region.mask_HW.to(device)
-        self.named = self.named and self.named.to(device)
+        self.lessons = {name: lesson.to(device) for name, lesson in self.lessons.items()}
         return self
 
 
@@ -91,7 +108,7 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
     ids_RT = np.zeros((len(rows), T), np.int64)
     position_RT = np.zeros((len(rows), T), np.int64)
     labels_RT = np.full((len(rows), T), NO_LABEL, np.int64)
-    batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.empty(0), samples=len(samples))
+    batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.empty(0), tally=Tally(len(samples)))
     shown: list[tuple[np.ndarray, Canvas]] = []
     for row, members in enumerate(rows):
         column = 0
@@ -105,6 +122,7 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
             batch.visual += [(start + at, count, first + picture) for at, count, picture in sample.visual]
             for at, picture, mask_HW, positive in sample.regions:
                 batch.regions.append(Pointed(start + at, first + picture, torch.from_numpy(mask_HW), positive))
+            batch.mentions += [Mentioned(start + at, first + picture, boxes) for at, picture, boxes in sample.mentions]
             for at, link in sample.slots:
                 batch.slots.setdefault(link, []).append(start + at)
             for group in sample.groups:

@@ -20,11 +20,18 @@ def check_conversation(conversation) -> None:
         if message.role == "user" and all(isinstance(p, Text) and not p.text.strip() for p in message.content):
             raise ValueError(f"messages[{m}] of the user is empty; write a question or give a picture.")
         for p, part in enumerate(message.content):
-            if isinstance(part, (OutputPart, Region)):
+            for placed in _placed(part):
                 try:
-                    _check_part(part, images, videos)
+                    _check_part(placed, images, videos)
                 except ValueError as error:
-                    raise ValueError(f"messages[{m}].content[{p}], {_name(part)}: {error}") from error
+                    raise ValueError(f"messages[{m}].content[{p}], {_name(placed)}: {error}") from error
+
+
+def _placed(part) -> list:
+    """What speaks of a picture: the part itself, or what a text mentions."""
+    if isinstance(part, Text):
+        return [Boxes(part.text[found.start : found.end], found.xyxy, image=found.image) for found in part.mentions]
+    return [part] if isinstance(part, (OutputPart, Region)) else []
 
 
 def _name(part) -> str:

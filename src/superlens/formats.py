@@ -17,6 +17,7 @@ import numpy as np
 
 from superlens.checks import nearest, outline_area
 from superlens.media import MAX_PIXELS, Image, Part, Video
+from superlens.mention import Mention
 from superlens.message import Boxes, Conversation, Keypoints, Map, Masks, Message, Moments, Polygons, Region, Text
 
 PART_TYPES = {"text": Text, "image": Image, "video": Video, "region": Region, "boxes": Boxes, "masks": Masks,
@@ -48,7 +49,7 @@ def to_json(thing, root=None) -> dict:
     data = {"type": _TYPE_NAMES[type(thing)]}
     for item in fields(thing):
         value = getattr(thing, item.name)
-        if value is not None and not (item.name in ("image", "video") and value == 0) \
+        if value is not None and not (item.name in ("image", "video") and value == 0) and not (item.name == "mentions" and not value) \
                 and not (item.name == "positive" and value is True):
             data[item.name] = _plain(item.name, value)
     if isinstance(thing, Masks) and not thing.count:
@@ -116,6 +117,8 @@ def part_from_json(data: dict, root=None) -> Part:
         values["masks"] = _masks_from_json(values["masks"], values.pop("size", None))
     if "mask" in values:
         values["mask"] = rle_decode(values["mask"])
+    if "mentions" in values:
+        values["mentions"] = _mentions_from_json(values["mentions"])
     if kind == "map":
         values["values"] = _map_from_json(values["values"])
     try:
@@ -170,6 +173,8 @@ def _plain(name: str, value):
     if name == "values":
         raw = np.ascontiguousarray(value, "<f4").tobytes()
         return {"shape": list(value.shape), "float32": base64.b64encode(raw).decode("ascii")}
+    if isinstance(value, Mention):
+        return {item.name: _plain(item.name, getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, np.ndarray):
         return _decimals(value) if value.dtype == np.float32 else value.tolist()
     if isinstance(value, tuple):
@@ -192,6 +197,14 @@ def _map_from_json(data):
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError('The values of a map are written {"shape": [H, W, C], "float32": base64}, or as lists.'
                          ) from error
+
+
+def _mentions_from_json(data) -> tuple[Mention, ...]:
+    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
+        raise ValueError('Mentions are written [{"start": 4, "end": 9, "xyxy": [[x1, y1, x2, y2]]}, ...].')
+    for item in data:
+        _check_keys(item, [entry.name for entry in fields(Mention)], ("start", "end", "xyxy"), "a mention")
+    return tuple(Mention(**item) for item in data)
 
 
 def _masks_from_json(data, size):

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from superlens.media import Image, Part, Video, frozen_array
+from superlens.mention import Mention, checked_mentions
 
 ROLES = ("system", "user", "assistant")
 REGION_KINDS = ("box", "point", "circle", "scribble", "mask")
@@ -17,13 +18,15 @@ REGION_KINDS = ("box", "point", "circle", "scribble", "mask")
 
 @dataclass(frozen=True, eq=False)
 class Text(Part):
-    """Words, exactly as written."""
+    """Words, exactly as written. mentions: which of them name which things of a picture, where that is known."""
 
     text: str
+    mentions: tuple[Mention, ...] = ()
 
     def __post_init__(self):
         if not isinstance(self.text, str):
             raise ValueError(f"A text must be a string, got {type(self.text).__name__}.")
+        _set(self, mentions=checked_mentions(self.mentions, self.text))
 
 
 @dataclass(frozen=True, eq=False)

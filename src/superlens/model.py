@@ -23,7 +23,6 @@ from transformers import PretrainedConfig, PreTrainedModel
 from superlens.batch import Batch, Pictures, Placed, Pointed, with_blanks
 from superlens.decoders.base import Losses, Requests, tensors_of
 from superlens.links.base import Group
-from superlens.naming import naming_loss
 from superlens.outputs import Asked, Outputs, merge_asked
 from superlens.vision.eye import Scene
 
@@ -57,6 +56,7 @@ class Superlens(PreTrainedModel):
         self.vocabulary = language.vocabulary
         self.processor = None  # attached by recipes/build.py and from_pretrained
         self.left_published: set[str] = set()
+        self.lessons: tuple[str, ...] = ()  # names of what the stage in training teaches beside the answers
         self.post_init()
         # The language model is not a direct child, so its tied head has to be looked for.
         self.all_tied_weights_keys = self.get_expanded_tied_weights_keys(all_submodels=True)
@@ -173,9 +173,9 @@ class Superlens(PreTrainedModel):
 
     # -- joint 3 --------------------------------------------------------------------------------------------------
 
-    def think(self, embeds_RTD: Tensor, position_ids_RT: Tensor) -> Tensor:
-        """The language model -> hidden_RTD; packed samples are kept apart by their position ids."""
-        return self.language(embeds_RTD, position_ids_RT)
+    def think(self, embeds_RTD: Tensor, position_ids_RT: Tensor, middle: bool = False) -> tuple[Tensor, Tensor | None]:
+        """The language model -> hidden_RTD, and its states half-way; packed samples are kept apart by their position ids."""
+        return self.language.both(embeds_RTD, position_ids_RT) if middle else (self.language(embeds_RTD, position_ids_RT), None)
 
     def logits(self, hidden_PD: Tensor) -> Tensor:
         """[P, D] -> [P, V + added]: the language model's own head, then the links' rows."""
@@ -232,7 +232,7 @@ class Superlens(PreTrainedModel):
         """The five joints, one after another. together: see `forward`."""
         scenes, visual = self.encode(batch)
         embeds_RTD = self.embed(batch, visual)
-        hidden_RTD = self.think(embeds_RTD, batch.position_ids_RT)
+        hidden_RTD, middle_RTD = self.think(embeds_RTD, batch.position_ids_RT, any(lesson.middle for lesson in batch.lessons.values()))
         asked = self.read(hidden_RTD.flatten(0, 1), batch.groups, scenes, batch)
         idle = self.decode(asked, scenes, together)
         if together:
@@ -240,17 +240,16 @@ class Superlens(PreTrainedModel):
             if self.regions is not None:
                 idle = idle + self.regions.dummy(self.eye.normalise(batch.pictures[0].pixels_BHWC), scenes[0])
             idle = idle + sum(seen.float().sum() for seen in tensors_of([scenes, visual])) * 0.0
-        return Outputs(scenes, visual, hidden_RTD, asked, idle)
+        return Outputs(scenes, visual, hidden_RTD, middle_RTD, asked, idle)
 
     # -- loss -----------------------------------------------------------------------------------------------------
 
     def losses(self, outputs: Outputs, batch: Batch) -> Losses:
-        """Name -> (sum, count): "words", "names" (naming.py), and "<decoder>.<loss>" for every decoder asked."""
+        """Name -> (sum, count): "words", those of the lessons, and "<decoder>.<loss>" for every decoder asked."""
         logits_PV = self.logits(outputs.hidden_RTD.flatten(0, 1)[batch.labelled_P])
         words = F.cross_entropy(logits_PV.float(), batch.wanted_P, reduction="sum")
         losses: Losses = {"words": (words, float(len(batch.wanted_P)))}
-        if batch.named and batch.named.count:
-            losses["names"] = naming_loss(outputs.visual, self.language, batch.named)
+        losses |= {name: lesson.loss(self, outputs) for name, lesson in batch.lessons.items() if lesson.count}
         for one in outputs.asked:
             for name, (total, count) in self.decoders[one.decoder].loss(one.raw, one.requests.targets).items():
                 before, known = losses.get(f"{one.decoder}.{name}", (0.0, 0.0))
@@ -259,7 +258,8 @@ class Superlens(PreTrainedModel):
 
     def counts(self, batch: Batch) -> dict[str, float]:
         """The counts of `losses` before any forward, so that ranks and accumulated steps can share them."""
-        counts = {"words": float(len(batch.wanted_P)), "names": batch.named.count if batch.named else 0.0}
+        counts = {"words": float(len(batch.wanted_P))}
+        counts |= {name: batch.lessons[name].count if name in batch.lessons else 0.0 for name in self.lessons}
         for name, decoder in self.decoders.items():
             links = [key for key, link in self.links.items() if link.format.decoder == name]
             targets = [p.group.target for p in batch.groups if p.group.link in links and p.group.target is not None]
@@ -270,7 +270,7 @@ class Superlens(PreTrainedModel):
     def counts_names(self) -> list[str]:
         """Every loss this model can have, in one order on every rank."""
         decoders = [f"{name}.{loss}" for name, decoder in self.decoders.items() for loss in decoder.counts([])]
-        return ["words", "names", *decoders]
+        return ["words", *self.lessons, *decoders]
 
     def rounds(self, batch: Batch) -> int:
         """How often, at most, this batch runs the eye or a decoder: once per canvas size and link."""

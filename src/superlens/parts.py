@@ -37,6 +37,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
 }
 
+LESSONS = {"names": "superlens.lessons.naming.Naming", "gaze": "superlens.lessons.gaze.Gaze"}
+
 
 def nearest(word: str, choices) -> str:
     """` Did you mean 'x'?` for the closest of `choices`, or the whole list when nothing is close."""
@@ -47,9 +49,10 @@ def nearest(word: str, choices) -> str:
 
 def find_class(section: str, type_name: str) -> type:
     """The class behind `type: type_name` in a recipe's `section`. ValueError names the nearest valid type."""
-    path = BUILT_IN[section].get(type_name, type_name)
+    known = LESSONS if section == "lessons" else BUILT_IN[section]
+    path = known.get(type_name, type_name)
     if "." not in path:
-        raise ValueError(f"unknown type '{type_name}' in {section}: {nearest(type_name, BUILT_IN[section])}")
+        raise ValueError(f"unknown type '{type_name}' in {section}: {nearest(type_name, known)}")
     module_name, _, class_name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module_name), class_name)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Words
-from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Part, Region, Text
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Mention, Message, Part, Region, Text
 from superlens.reading import AnswerReader, Written
 from superlens.vision.canvas import Canvas, CanvasRule, TokenGrid
 from superlens.vision.regions import rasterise
@@ -28,8 +28,8 @@ class Sample:
 
     ids_T: token ids, or PICTURE / SLOT / REGION. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
     pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
-    regions: (position, picture, bool mask (H, W) on its canvas, whether it is wanted). groups: the parts written in it, with targets
-    in canvas pixels.
+    regions: (position, picture, bool mask (H, W) on its canvas, whether it is wanted). mentions: (position of the last token, picture,
+    boxes (N, 4) in canvas pixels). groups: the parts written in it, with targets in canvas pixels.
     """
 
     ids_T: np.ndarray
@@ -39,6 +39,7 @@ class Sample:
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: list[tuple[int, str]] = field(default_factory=list)
     regions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
+    mentions: list[tuple[int, int, np.ndarray]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -106,6 +107,11 @@ class Processor:
     def words(self, text: str) -> list[int]:
         """Plain text -> ids of the language model's own tokenizer; special tokens that a user types stay plain words."""
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True) if text else []
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """First character of each of the ids of `words(text)`, and the one after its last."""
+        options = {"add_special_tokens": False, "split_special_tokens": True, "return_offsets_mapping": True}
+        return self.tokenizer(text, **options)["offset_mapping"]
 
     def template_words(self, text: str) -> list[int]:
         """The chat template's own text -> ids, special tokens meant as such."""
@@ -178,13 +184,24 @@ class Writer:
         if isinstance(thing, Image):
             self._picture(thing)
         elif isinstance(thing, Text):
-            self._extend(self.processor.words(thing.text.replace(MARK, "").replace(MARK_END, "")), learn)
+            self._text(thing, learn)
         elif isinstance(thing, Region):
             self._region(thing)
         elif isinstance(thing, Part):
             self._part(thing, learn)
         elif thing == "end":
             self.ending = True
+
+    def _text(self, part: Text, learn: bool) -> None:
+        words = part.text.replace(MARK, "").replace(MARK_END, "")
+        places = self._extend(self.processor.words(words), learn)
+        if not part.mentions or words != part.text:
+            return
+        starts = [start for start, _ in self.processor.spans(words)]
+        for mention in part.mentions:
+            canvas = self._canvas_of(mention, f"'{words[mention.start : mention.end]}'")
+            last = max(at for at, start in zip(places, starts, strict=True) if start < mention.end)
+            self.out.mentions.append((last, mention.image, canvas.boxes_to_canvas(mention.xyxy)))
 
     def sample(self) -> Sample:
         """The finished sample, labels shifted."""
@@ -217,7 +234,7 @@ class Writer:
         self.out.regions.append((len(self.ids), region.image, mask_HW, region.positive))
         self._extend([REGION], False)
 
-    def _canvas_of(self, part: Part, name: str) -> Canvas:
+    def _canvas_of(self, part: Part | Mention, name: str) -> Canvas:
         if not 0 <= part.image < len(self.out.canvases):
             raise ValueError(f"{name} speaks of picture {part.image}, which has not been shown before it.")
         return self.out.canvases[part.image]

@@ -82,7 +82,7 @@ def test_long_samples_are_dropped_and_counted_and_every_loss_is_logged(tmp_path)
 def test_a_batch_of_long_samples_only_teaches_nothing(tmp_path):
     made = make_trainer(tmp_path, row_tokens=20)
     batch = made.data_collator([made.train_dataset[row] for row in range(3)])["batch"]
-    assert (batch.samples, batch.dropped) == (0, 3)
+    assert (batch.tally.samples, batch.tally.dropped) == (0, 3)
     out = made.model(batch, counts={"words": 7.0})
     out["loss"].backward()
     assert out["loss"].item() == 0

@@ -25,7 +25,7 @@ from pydantic import (
 
 from superlens.data.augment import Augment
 from superlens.data.templates import TASKS
-from superlens.parts import BUILT_IN, nearest
+from superlens.parts import BUILT_IN, LESSONS, nearest
 from superlens.recipes.reading import header_of, parse_yaml
 from superlens.vision.canvas import CanvasRule
 
@@ -125,8 +125,8 @@ class Stage(Strict):
     place of the recipe's, or {source: {task: weight}} (a source is named as in --data, or by its file's stem).
     data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
     turns: in place of the recipe's. think: false leaves the language model out: links that read their label's words teach eye and
-    decoders alone, at a fraction of the cost. names: true also draws visual tokens towards the words of the targets they lie under
-    (naming.py). muon: globs of hidden matrices trained by Muon in place of AdamW. accumulate: batches in an optimiser step.
+    decoders alone, at a fraction of the cost. lessons: what is taught beside the answers: names, gaze (lessons/). muon: globs of hidden
+    matrices trained by Muon in place of AdamW. accumulate: batches in an optimiser step.
     workers: processes that prepare batches. save_every: steps between checkpoints.
     """
 
@@ -144,7 +144,7 @@ class Stage(Strict):
     save_every: int = Field(200, ge=1)
     turns: tuple[int, int] | None = None
     think: bool = True
-    names: bool = False
+    lessons: list[str] = Field(default_factory=list)
     tasks: dict[str, Any] | None = None
     data: dict[str, float] | None = None
 
@@ -171,6 +171,14 @@ class Stage(Strict):
             if not isinstance(weights, Mapping):
                 raise ValueError(f"expected {{task: weight}} for every source, got {weights!r} for '{source}'")
         return {source: _checked_weights(weights, known=TASKS) for source, weights in tasks.items()}
+
+    @field_validator("lessons")
+    @classmethod
+    def _known_lessons(cls, lessons: list[str]) -> list[str]:
+        for name in lessons:
+            if "." not in name and name not in LESSONS:
+                raise ValueError(f"unknown lesson '{name}': {nearest(name, LESSONS)}")
+        return lessons
 
     @field_validator("data")
     @classmethod

@@ -44,8 +44,8 @@ class LinkTrainer(Trainer):
         model = self.accelerator.unwrap_model(self.model)
         totals: dict[str, float] = {}
         for entry in batches:
-            self.dropped += entry["batch"].dropped
-            self.samples += entry["batch"].samples
+            self.dropped += entry["batch"].tally.dropped
+            self.samples += entry["batch"].tally.samples
             for name, count in model.counts(entry["batch"]).items():
                 totals[name] = totals.get(name, 0.0) + count
         if not self.samples and self.dropped >= ALL_TOO_LONG:

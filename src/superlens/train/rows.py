@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from torch.utils.data import Dataset
 
-from superlens.batch import Batch, collate
+from superlens.batch import Batch, Tally, collate
 from superlens.data.mixture import Mixture
 from superlens.data.packing import best_fit
 from superlens.links.base import Group
-from superlens.naming import Naming, named
 from superlens.processor import NO_LABEL, Processor, Sample
 
 
@@ -32,22 +33,21 @@ class Encoded(Dataset):
 class Collator:
     """Samples -> {"batch": Batch} in rows of at most row_tokens; longer samples are dropped and counted in the batch.
 
-    apart: one sample a row, for language models that do not keep packed samples apart. naming: if visual tokens are to be
-    taught to name what they show.
+    apart: one sample a row, for language models that do not keep packed samples apart. teachers: of the stage's lessons.
     """
 
     row_tokens: int
     apart: bool = False
-    naming: Naming | None = None
+    teachers: Mapping[str, Callable[[Batch], Any]] = field(default_factory=dict)
 
     def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
         kept = [sample for sample in samples if len(sample) <= self.row_tokens]
         kept = kept or [Sample(np.zeros(1, np.int64), np.full(1, NO_LABEL))]  # one token without a label: nothing is learned
         rows = None if self.apart else tight_rows([len(sample) for sample in kept], self.row_tokens)
         batch = collate(kept, rows)
-        batch.samples = sum(len(sample) <= self.row_tokens for sample in samples)
-        batch.dropped = len(samples) - batch.samples
-        batch.named = named(batch, self.naming) if self.naming else None
+        whole = sum(len(sample) <= self.row_tokens for sample in samples)
+        batch.tally = Tally(whole, len(samples) - whole)
+        batch.lessons = {name: teacher(batch) for name, teacher in self.teachers.items()}
         return {"batch": batch}
 
 
@@ -69,7 +69,7 @@ class GlanceCollator:
     words (QueryLink with `words: true`, PhraseLink) can learn from it; text is not learned.
     """
 
-    naming: Naming | None = None
+    teachers: Mapping[str, Callable[[Batch], Any]] = field(default_factory=dict)
 
     def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
         seen = Sample(np.zeros(1, np.int64), np.full(1, NO_LABEL))
@@ -85,6 +85,6 @@ class GlanceCollator:
                     copies[id(group)] = replace(group, positions=positions, image=first + group.image, parent=parent)
             seen.groups += copies.values()
         batch = collate([seen])
-        batch.samples = len(samples)
-        batch.named = named(batch, self.naming) if self.naming else None
+        batch.tally = Tally(len(samples))
+        batch.lessons = {name: teacher(batch) for name, teacher in self.teachers.items()}
         return {"batch": batch}

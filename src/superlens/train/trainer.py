@@ -19,8 +19,7 @@ from superlens.data.sources.open import open_source
 from superlens.data.templates import part_of, slots_of
 from superlens.language.causal import keeps_packed_samples_apart
 from superlens.model import Superlens
-from superlens.naming import Naming
-from superlens.parts import nearest
+from superlens.parts import find_class, nearest
 from superlens.recipes.build import build, find_model, load
 from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names
 from superlens.train.loop import LinkTrainer, Progress, StopOnSignal, check_globs, choose_trained
@@ -253,8 +252,9 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
     )
     if arguments.n_gpu > 1:  # several devices are several processes (torchrun), never Trainer's threads
         arguments._n_gpu = 1
-    naming = Naming.of(model.processor) if stage.names else None
-    collator = Collator(stage.row_tokens, apart, naming) if stage.think else GlanceCollator(naming)
+    teachers = {name: find_class("lessons", name).of(model.processor) for name in stage.lessons}
+    model.lessons = tuple(teachers)
+    collator = Collator(stage.row_tokens, apart, teachers) if stage.think else GlanceCollator(teachers)
     rows = Encoded(mixture, model.processor)
     trainer = LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates, muon=stage.muon)
     trainer.remove_callback(ProgressCallback)

@@ -42,8 +42,12 @@ class Projector(nn.Module):
         if lack_h or lack_w:
             tokens_BChw = F.pad(tokens_BChw, (0, lack_w, 0, lack_h))
         cells_BTC = F.pixel_unshuffle(tokens_BChw, merge).flatten(2).transpose(1, 2)
-        place_TD = self.place(place_waves(rows, columns, cells_BTC))
-        return (self.project(self.norm(cells_BTC)) + place_TD) * self.out_scale
+        return (self.project(self.norm(cells_BTC)) + self.places(canvas_size)) * self.out_scale
+
+    def places(self, canvas_size: tuple[int, int]) -> Tensor:
+        """[T, D] what is added for where each token of a canvas lies, before the scale."""
+        _, (rows, columns) = self.grid.pool_and_shape(canvas_size)
+        return self.place(place_waves(rows, columns, self.place.weight))
 
 
 def place_waves(rows: int, columns: int, like: Tensor) -> Tensor:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from superlens.data.templates import ask
 from superlens.data.world.kinds import Kind, loosen, pick
 from superlens.data.world.relations import DIRECTIONS, RATIO, holds, surely_not
 from superlens.data.world.scene import Scene
-from superlens.data.world.turns import Setting, Turn, joined, part_of
+from superlens.data.world.turns import Setting, Turn, joined, mentioned, part_of
+
+
+class Expression(NamedTuple):
+    """words: that pick out one thing. index: which. names: phrases in them that name things by themselves, and which."""
+
+    words: str
+    index: int
+    names: Mapping[str, Sequence[int]] = {}
+
 
 _EDGES = {"leftmost": (0, 1), "rightmost": (2, -1), "highest": (1, 1), "lowest": (3, -1)}
 _SIDES = {"leftmost": "furthest to the left", "rightmost": "furthest to the right", "highest": "nearest to the top",
@@ -87,16 +99,21 @@ def _group(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tuple[s
     return kind.words(anything="thing" if rng.random() < 0.5 else "object"), kind.find(scene)
 
 
-def _by_kind(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tuple[str, int] | None:
+def _alone(words: str, index: int) -> Expression:
+    """An expression that speaks of no other thing."""
+    return Expression(words, index, {words: [index]})
+
+
+def _by_kind(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expression | None:
     kind = loosen(pick(rng, scene.things), rng)
     if not name_colour:
         kind = Kind(kind.shape, None, kind.size)
     found = kind.find(scene)
     words = kind.words(anything="thing" if rng.random() < 0.5 else "object")
-    return (f"the {words}", found[0]) if len(found) == 1 and kind != Kind() else None
+    return _alone(f"the {words}", found[0]) if len(found) == 1 and kind != Kind() else None
 
 
-def _by_extreme(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tuple[str, int] | None:
+def _by_extreme(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expression | None:
     words, among = _group(scene, rng, name_colour)
     draw = int(rng.integers(6))
     if draw < 4:
@@ -106,7 +123,7 @@ def _by_extreme(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tu
     else:
         winner = biggest(scene, among, smallest=draw == 5)
         said = f"the {'smallest' if draw == 5 else pick(rng, ('biggest', 'largest'))} {words}"
-    return None if winner is None else (said, winner)
+    return None if winner is None else _alone(said, winner)
 
 
 def _anchor(scene: Scene, rng: np.random.Generator) -> tuple[str, int] | None:
@@ -117,7 +134,7 @@ def _anchor(scene: Scene, rng: np.random.Generator) -> tuple[str, int] | None:
     return "the " + pick(rng, named[index]), index
 
 
-def _by_relation(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tuple[str, int] | None:
+def _by_relation(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expression | None:
     anchor = _anchor(scene, rng)
     words, among = _group(scene, rng, name_colour)
     among = [] if anchor is None else [index for index in among if index != anchor[1]]
@@ -125,15 +142,16 @@ def _by_relation(scene: Scene, rng: np.random.Generator, name_colour: bool) -> t
         return None
     if rng.random() < 0.25:
         winner = nearest(scene, among, anchor[1])
-        return None if winner is None else (f"the {words} nearest to {anchor[0]}", winner)
+        said = f"the {words} nearest to {anchor[0]}"
+        return None if winner is None else Expression(said, winner, {anchor[0]: [anchor[1]]})
     direction = pick(rng, DIRECTIONS)
     sure = [index for index in among if holds(scene, direction, index, anchor[1])]
     if len(sure) != 1 or not all(surely_not(scene, direction, index, anchor[1]) for index in among if index != sure[0]):
         return None
-    return f"the {words} {direction} {anchor[0]}", sure[0]
+    return Expression(f"the {words} {direction} {anchor[0]}", sure[0], {anchor[0]: [anchor[1]]})
 
 
-def _by_order(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tuple[str, int] | None:
+def _by_order(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expression | None:
     """"the second star from the left"."""
     words, among = _group(scene, rng, name_colour)
     if not 3 <= len(among) <= 6:
@@ -145,14 +163,14 @@ def _by_order(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tupl
         return None
     place = int(rng.integers(1, min(3, len(order) - 1)))
     side = "left" if from_left else "right"
-    return f"the {('first', 'second', 'third')[place]} {words} from the {side}", order[place]
+    return Expression(f"the {('first', 'second', 'third')[place]} {words} from the {side}", order[place])
 
 
 _WAYS = ((_by_kind, 0.35), (_by_extreme, 0.65), (_by_relation, 0.92), (_by_order, 1.0))
 
 
-def expressions(scene: Scene, rng: np.random.Generator, name_colour: bool = True) -> tuple[str, int] | None:
-    """An expression that fits exactly one thing of a clear scene, and its index: ("the star left of the moon", 3).
+def expressions(scene: Scene, rng: np.random.Generator, name_colour: bool = True) -> Expression | None:
+    """An expression that fits exactly one thing of a clear scene: "the star left of the moon".
 
     `name_colour=False` keeps the colour of the thing itself out of it. None when a few tries found none that is sure.
     """
@@ -170,6 +188,6 @@ def refer_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setti
     found = expressions(scene, rng) if scene.clear else None
     if found is None:
         return None
-    words, index = found
-    question = ask(task, rng, setting.held_out, thing=words)
-    return Turn(task, question, joined([part_of(scene, words, [index], task == "refer_masks")]))
+    question = ask(task, rng, setting.held_out, thing=found.words)
+    answer = joined([part_of(scene, found.words, [found.index], task == "refer_masks")])
+    return Turn(task, question, answer, about=mentioned(scene, found.names))

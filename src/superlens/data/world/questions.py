@@ -13,7 +13,7 @@ from superlens.data.world.relations import DIRECTIONS, OPPOSITE, bigger, holds
 from superlens.data.world.scene import SIZES, Scene, Thing
 from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOURS
-from superlens.data.world.turns import Setting, Turn, say
+from superlens.data.world.turns import Setting, Turn, mentioned, say
 
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _GAP = 2.0
@@ -79,7 +79,10 @@ def asked_count(scene: Scene, rng: np.random.Generator, setting: Setting) -> tup
 def count(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
     """How many of a kind: "3."."""
     asked = asked_count(scene, rng, setting)
-    return None if asked is None else say("count", f"{asked[2]}.", rng, setting, things=asked[0])
+    if asked is None:
+        return None
+    words, kind, number = asked
+    return say("count", f"{number}.", rng, setting, about=mentioned(scene, {words: kind.find(scene)}), things=words)
 
 
 def exists(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
@@ -90,7 +93,8 @@ def exists(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | N
         thing = pick(rng, scene.things)
         draw = rng.random()
         kind = kind_of(thing) if draw < 0.6 else Kind(thing.shape) if draw < 0.8 else Kind(colour=thing.colour)
-        return say("exists", "Yes.", rng, setting, thing=article(kind.words()))
+        words = article(kind.words())
+        return say("exists", "Yes.", rng, setting, about=mentioned(scene, {words: kind.find(scene)}), thing=words)
     if not setting.held_out and rng.random() < 0.15:
         return say("exists", "No.", rng, setting, thing=article(noun(rng)))
     kind = _missing(scene, rng, setting)
@@ -122,8 +126,8 @@ def colour(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | N
     found = expressions(scene, rng, name_colour=False)
     if not found:
         return None
-    words, index = found
-    return say("colour", capital(scene.things[index].colour) + ".", rng, setting, thing=words)
+    about = mentioned(scene, found.names)
+    return say("colour", capital(scene.things[found.index].colour) + ".", rng, setting, about=about, thing=found.words)
 
 
 def relation(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
@@ -147,8 +151,10 @@ def relation(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn |
         if words is None:
             continue
         said = words if true_first else OPPOSITE[words]
-        return say("relation", "Yes." if true_first else "No.", rng, setting, first="the " + pick(rng, named[first]),
-                   relation=said, second="the " + pick(rng, named[second]))
+        names = ["the " + pick(rng, named[index]) for index in (first, second)]
+        about = mentioned(scene, {names[0]: [first], names[1]: [second]})
+        return say("relation", "Yes." if true_first else "No.", rng, setting, about=about, first=names[0], relation=said,
+                   second=names[1])
     return None
 
 
@@ -163,7 +169,9 @@ def place(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | No
         return None
     column, row = np.clip(thirds, 0, 2.99).astype(int)
     words = " ".join(word for word in (_ROWS[row], _COLUMNS[column]) if word)
-    return say("place", f"At the {words}." if words else "In the middle.", rng, setting, thing="the " + pick(rng, named[index]))
+    thing = "the " + pick(rng, named[index])
+    answer = f"At the {words}." if words else "In the middle."
+    return say("place", answer, rng, setting, about=mentioned(scene, {thing: [index]}), thing=thing)
 
 
 def side(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
@@ -175,6 +183,7 @@ def side(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | Non
         first, second = pick(rng, sorted(named)), pick(rng, sorted(named))
         options = [words for words in DIRECTIONS if first != second and holds(scene, words, first, second)]
         if len(options) == 1:
-            names = {slot: "the " + pick(rng, named[index]) for slot, index in (("first", first), ("second", second))}
-            return say("side", f"It is {options[0]} it.", rng, setting, **names)
+            names = ["the " + pick(rng, named[index]) for index in (first, second)]
+            about = mentioned(scene, {names[0]: [first], names[1]: [second]})
+            return say("side", f"It is {options[0]} it.", rng, setting, about=about, first=names[0], second=names[1])
     return None

@@ -206,6 +206,6 @@ def _turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting) -
 def _conversation(scene: Scene, turns: Sequence[Turn]) -> Conversation:
     messages = []
     for place, turn in enumerate(turns):
-        messages.append(Message("user", (Image(scene.picture), *turn.asked) if place == 0 else turn.asked))
+        messages.append(Message("user", (Image(scene.picture), *turn.taught) if place == 0 else turn.taught))
         messages.append(turn.answer)
     return Conversation(tuple(messages))

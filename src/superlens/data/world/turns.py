@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from superlens.data.templates import ask, listing
 from superlens.data.world.kinds import Kind, Pairs, absent_kind, loosen, noun, pick, present_kinds
 from superlens.data.world.scene import Scene
+from superlens.mention import Mention
 from superlens.message import Boxes, Masks, Message, Part, Region, Text
 
 ABSENT = 0.28
@@ -20,6 +22,8 @@ MOST_NAMES = 6
 # What tells a name from others, the name in words, and the things it fits.
 _Name = tuple[object, str, list[int]]
 
+About = tuple[tuple[str, Boxes], ...]  # phrases of a question, and where what they name lies
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -29,6 +33,20 @@ class Turn:
     question: str
     answer: Message
     regions: tuple[Region, ...] = ()
+    about: About = ()
+
+    @property
+    def taught(self) -> tuple[Part, ...]:
+        """The question as parts, with what its words mention: for training alone."""
+        if self.regions:
+            return self.asked
+        mentions: list[Mention] = []
+        for words, part in sorted(self.about, key=lambda named: -len(named[0])):
+            for match in re.finditer(rf"\b{re.escape(words)}\b", self.question, re.IGNORECASE):
+                if all(match.end() <= known.start or known.end <= match.start() for known in mentions):  # "thing" in "red thing"
+                    mentions.append(Mention(*match.span(), part.xyxy, part.image))
+                    break
+        return (Text(self.question, tuple(mentions)),)
 
     @property
     def asked(self) -> tuple[Part, ...]:
@@ -49,10 +67,21 @@ class Setting:
 
 
 def say(
-    task: str, words: str, rng: np.random.Generator, setting: Setting, regions: tuple[Region, ...] = (), **slots: str
+    task: str,
+    words: str,
+    rng: np.random.Generator,
+    setting: Setting,
+    regions: tuple[Region, ...] = (),
+    about: About = (),
+    **slots: str,
 ) -> Turn:
     """A turn answered in words."""
-    return Turn(task, ask(task, rng, setting.held_out, **slots), Message("assistant", (Text(words),)), regions)
+    return Turn(task, ask(task, rng, setting.held_out, **slots), Message("assistant", (Text(words),)), regions, about)
+
+
+def mentioned(scene: Scene, names: Mapping[str, Sequence[int]]) -> About:
+    """Phrases and the things they name (by index), for `Turn.about`; those that name nothing are left out."""
+    return tuple((words, part_of(scene, words, indices, masks=False)) for words, indices in names.items() if indices)
 
 
 def part_of(scene: Scene, label: str, indices: Sequence[int], masks: bool) -> Boxes | Masks:
@@ -137,4 +166,4 @@ def list_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Settin
         return None
     question = ask(task, rng, setting.held_out, things=listing([words for words, _ in names]))
     parts = [part_of(scene, words, indices, task == "masks") for words, indices in names]
-    return Turn(task, question, joined(parts))
+    return Turn(task, question, joined(parts), about=mentioned(scene, dict(names)))

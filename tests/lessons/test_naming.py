@@ -5,8 +5,8 @@ import pytest
 import tiny
 import torch
 
+from superlens.lessons.naming import MOST_WORDS, PLACES, Naming, covered, named, naming_loss
 from superlens.message import Boxes, Masks
-from superlens.naming import MOST_WORDS, PLACES, Naming, covered, named, naming_loss
 from superlens.recipes.schema import Stage
 from superlens.train import trainer
 from superlens.train.rows import Collator, GlanceCollator
@@ -55,15 +55,15 @@ def test_places_are_thirds_of_the_picture():
     assert [sum(word in cell for row in said for cell in row) for word in PLACES] == [18, 18, 16, 16]
 
 
-@pytest.mark.parametrize("make", [lambda naming: Collator(640, naming=naming), lambda naming: GlanceCollator(naming)])
+@pytest.mark.parametrize("make", [lambda teachers: Collator(640, teachers=teachers), GlanceCollator])
 def test_words_stand_where_their_things_are(make):
     model = tiny.model()
     naming = Naming.of(model.processor)
     grid = naming.grid
-    batch = make(naming)(samples(model))["batch"]
+    batch = make({"names": naming})(samples(model))["batch"]
     size = {number: canvas.size for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
     first = np.cumsum([0, *(grid.count(size[number]) for number in range(len(size)))])
-    pairs = set(zip(batch.named.tokens_P.tolist(), batch.named.words_P.tolist()))
+    pairs = set(zip(batch.lessons["names"].tokens_P.tolist(), batch.lessons["names"].words_P.tolist()))
     wanted = set()
     for placed in batch.groups:
         if placed.group.target.count and len(placed.group.label.split()) <= MOST_WORDS:
@@ -73,8 +73,8 @@ def test_words_stand_where_their_things_are(make):
             shape = grid.pool_and_shape(canvas.size)[1]
             for token in tokens.tolist():
                 wanted |= {(token, word) for word in naming.ids_at(*divmod(token - first[placed.picture], shape[1]), shape)}
-    assert pairs == wanted and batch.named.count >= len(pairs) > 20
-    assert len(batch.named.tokens_P.unique()) < first[-1]  # and the background has no name
+    assert pairs == wanted and batch.lessons["names"].count >= len(pairs) > 20
+    assert len(batch.lessons["names"].tokens_P.unique()) < first[-1]  # and the background has no name
 
 
 def test_long_labels_and_absent_things_name_nothing():
@@ -82,23 +82,23 @@ def test_long_labels_and_absent_things_name_nothing():
     batch = Collator(640)(samples(model, 2))["batch"]
     for placed in batch.groups:
         placed.group.label = "the thing right of that ring"
-    assert batch.named is None and named(batch, Naming.of(model.processor)).count == 0
+    assert not batch.lessons and named(batch, Naming.of(model.processor)).count == 0
 
 
 def test_the_loss_is_least_where_tokens_are_their_words():
     model = tiny.model()
-    batch = GlanceCollator(Naming.of(model.processor))(samples(model, 2))["batch"]
+    batch = GlanceCollator({"names": Naming.of(model.processor)})(samples(model, 2))["batch"]
     table_VD = model.language.embed(torch.arange(model.vocabulary)).detach()
-    visual_TD = torch.randn(int(batch.named.tokens_P.max()) + 1, table_VD.shape[1])
-    before, count = naming_loss([visual_TD], model.language, batch.named)
-    visual_TD.zero_().index_add_(0, batch.named.tokens_P, table_VD[batch.named.words_P])
-    after, _ = naming_loss([visual_TD], model.language, batch.named)
-    assert count == batch.named.count and after / count < 0.6 * before / count
+    visual_TD = torch.randn(int(batch.lessons["names"].tokens_P.max()) + 1, table_VD.shape[1])
+    before, count = naming_loss([visual_TD], model.language, batch.lessons["names"])
+    visual_TD.zero_().index_add_(0, batch.lessons["names"].tokens_P, table_VD[batch.lessons["names"].words_P])
+    after, _ = naming_loss([visual_TD], model.language, batch.lessons["names"])
+    assert count == batch.lessons["names"].count and after / count < 0.6 * before / count
 
 
 def test_a_stage_that_asks_for_names_learns_them(tmp_path):
     model = tiny.model()
-    stage = Stage(name="see", train=["projector.*", "language.*"], steps=30, batch=4, lr=1e-2, think=False, names=True)
+    stage = Stage(name="see", train=["projector.*", "language.*"], steps=30, batch=4, lr=1e-2, think=False, lessons=["names"])
     talks = tiny.conversations(4, tasks={"boxes": 1}, turns=(2, 2)) * 30
     made = trainer.make_trainer(model, stage, talks, tmp_path, trainer.Precision("cpu", "float32"), 0, "none")
     made.train()

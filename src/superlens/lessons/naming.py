@@ -11,6 +11,7 @@ Shapes: T visual tokens of all pictures of a batch, P pairs of a token and a wor
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,7 +31,7 @@ PLACES = ("left", "right", "top", "bottom")  # thirds of the picture; a token in
 
 @dataclass(frozen=True)
 class Naming:
-    """What is needed to name tokens. grid: of the visual tokens. places: PLACES -> ids of the word."""
+    """The teacher. grid: of the visual tokens. places: PLACES -> ids of the word."""
 
     grid: TokenGrid
     places: dict[str, list[int]]
@@ -39,6 +40,9 @@ class Naming:
     def of(cls, processor) -> Naming:
         """With a processor's grid and words."""
         return cls(processor.grid, {word: processor.words(f" {word}") for word in PLACES})
+
+    def __call__(self, batch: Batch) -> Named:
+        return named(batch, self)
 
     def ids_at(self, row: int, column: int, shape: tuple[int, int]) -> list[int]:
         """Ids of the words for where a token of the grid of `shape` (rows, columns) lies."""
@@ -53,6 +57,7 @@ class Named:
 
     tokens_P: Tensor
     words_P: Tensor
+    middle: ClassVar[bool] = False
 
     @property
     def count(self) -> float:
@@ -61,6 +66,9 @@ class Named:
 
     def to(self, device) -> Named:
         return Named(self.tokens_P.to(device), self.words_P.to(device))
+
+    def loss(self, model, outputs) -> tuple[Tensor, float]:
+        return naming_loss(outputs.visual, model.language, self)
 
 
 def named(batch: Batch, naming: Naming) -> Named:

@@ -1,0 +1,90 @@
+"""Phrases learn where what they name lies."""
+
+import numpy as np
+import tiny
+import torch
+
+from superlens.lessons.gaze import Gaze, gaze_loss, gazed
+from superlens.lessons.naming import covered
+from superlens.message import Boxes
+from superlens.recipes.schema import Stage
+from superlens.train import trainer
+from superlens.train.rows import Collator
+
+TASKS = {"relation": 1, "place": 1, "count": 1}
+
+
+def samples(model, count=6):
+    return [model.processor.encode(talk) for talk in tiny.conversations(count, tasks=TASKS, turns=(2, 3))]
+
+
+def test_a_mention_is_read_at_its_last_token():
+    model = tiny.model()
+    for talk in tiny.conversations(6, tasks=TASKS, turns=(2, 3)):
+        texts = [part for message in talk.messages for part in message.content if getattr(part, "mentions", ())]
+        wanted = [text.text[mention.start : mention.end].lower() for text in texts for mention in text.mentions]
+        sample = model.processor.encode(talk)
+        assert len(sample.mentions) == len(wanted) > 0
+        for (at, picture, _), words in zip(sample.mentions, wanted, strict=True):
+            before = model.processor.tokenizer.decode([index for index in sample.ids_T[: at + 1] if index >= 0]).lower()
+            assert picture == 0 and before.endswith(words)
+
+
+def test_phrases_look_at_what_their_things_cover():
+    model = tiny.model()
+    kept = samples(model)
+    batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})(kept)["batch"]
+    assert batch.lessons["gaze"].count == len(batch.mentions) == sum(len(sample.mentions) for sample in kept) > 4
+    (size, (positions_M, share_MT)), = batch.lessons["gaze"].sizes.items()
+    canvas = model.processor.canvas.canvas(128, 128)
+    assert canvas.size == size
+    for mention, position, share_T in zip(batch.mentions, positions_M.tolist(), share_MT.numpy()):
+        assert position == mention.position
+        assert np.flatnonzero(share_T).tolist() == covered(Boxes("", mention.xyxy_N4), canvas, model.processor.grid).tolist()
+        assert abs(share_T.sum() - 1) < 1e-6
+
+
+def test_looking_at_the_right_place_costs_least():
+    model = tiny.model()
+    looks = gazed(Collator(640)(samples(model))["batch"], model.processor.grid)
+    (size, (positions_M, share_MT)), = looks.sizes.items()
+    place_TD = model.projector.places(size).detach()
+    place_TD = place_TD - place_TD.mean(0)
+    middle_LD = torch.zeros(int(positions_M.max()) + 1, place_TD.shape[1])
+    costs = []
+    for looked_MT in (share_MT, share_MT.flip(1)):
+        middle_LD[positions_M] = looked_MT @ place_TD
+        total, count = gaze_loss(middle_LD[None], model.projector, looks)
+        costs.append(float(total.detach()) / count)
+    assert costs[0] < costs[1]
+
+
+def test_gaze_teaches_the_lower_half_of_the_language_model():
+    model = tiny.model()
+    batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})(samples(model))["batch"]
+    total, count = model.losses(model.answer(batch), batch)["gaze"]
+    (total / count).backward()
+    layers = model.language.model.model.layers
+    moved = [bool(layer.mlp.down_proj.weight.grad is not None and layer.mlp.down_proj.weight.grad.any()) for layer in layers]
+    assert moved == [True] * (len(layers) // 2) + [False] * (len(layers) - len(layers) // 2)
+    model.lessons = ("gaze",)
+    assert model.counts(batch)["gaze"] == count and "gaze" in model.counts_names()
+
+
+def test_both_gives_the_last_states_as_forward_does():
+    language = tiny.model().eval().language
+    ids_1T = torch.arange(12)[None]
+    embeds, places = language.embed(ids_1T), torch.arange(12)[None]
+    last, middle = language.both(embeds, places)
+    torch.testing.assert_close(last, language(embeds, places), rtol=0, atol=0)
+    assert middle.shape == last.shape and not torch.equal(middle, last)
+
+
+def test_a_stage_that_asks_for_gaze_learns_it(tmp_path):
+    model = tiny.model()
+    stage = Stage(name="words", train=["language.*"], steps=30, batch=4, lr=1e-2, row_tokens=640, lessons=["gaze"])
+    talks = tiny.conversations(4, tasks=TASKS, turns=(2, 2)) * 30
+    made = trainer.make_trainer(model, stage, talks, tmp_path, trainer.Precision("cpu", "float32"), 0, "none")
+    made.train()
+    losses = [entry["loss/gaze"] for entry in made.state.log_history if "loss/gaze" in entry]
+    assert losses[-1] < 0.9 * losses[0]
