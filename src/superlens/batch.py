@@ -47,11 +47,13 @@ class Pointed:
 
 @dataclass
 class Mentioned:
-    """Words that name things: flat position of their last token in the batch, their picture's number, boxes on its canvas."""
+    """Words that name things: flat position of their last token in the batch, their picture's number, boxes on its canvas; nested:
+    whether other such words stand in them."""
 
     position: int
     picture: int
     xyxy_N4: np.ndarray
+    nested: bool
 
 
 @dataclass
@@ -122,7 +124,7 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
             batch.visual += [(start + at, count, first + picture) for at, count, picture in sample.visual]
             for at, picture, mask_HW, positive in sample.regions:
                 batch.regions.append(Pointed(start + at, first + picture, torch.from_numpy(mask_HW), positive))
-            batch.mentions += [Mentioned(start + at, first + picture, boxes) for at, picture, boxes in sample.mentions]
+            batch.mentions += [Mentioned(start + at, first + picture, *rest) for at, picture, *rest in sample.mentions]
             for at, link in sample.slots:
                 batch.slots.setdefault(link, []).append(start + at)
             for group in sample.groups:

@@ -29,6 +29,10 @@ class Mention(Part):
             raise ValueError("A mention needs at least one box, each with x1 <= x2 and y1 <= y2.")
         object.__setattr__(self, "xyxy", boxes_N4)
 
+    def contains(self, other: "Mention") -> bool:
+        """Whether the other stands inside this one: "the moon" in "the star left of the moon"."""
+        return other is not self and self.start <= other.start and other.end <= self.end
+
 
 def checked_mentions(mentions, text: str) -> tuple[Mention, ...]:
     """ValueError for what is no mention of these words."""

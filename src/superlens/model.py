@@ -173,9 +173,9 @@ class Superlens(PreTrainedModel):
 
     # -- joint 3 --------------------------------------------------------------------------------------------------
 
-    def think(self, embeds_RTD: Tensor, position_ids_RT: Tensor, middle: bool = False) -> tuple[Tensor, Tensor | None]:
-        """The language model -> hidden_RTD, and its states half-way; packed samples are kept apart by their position ids."""
-        return self.language.both(embeds_RTD, position_ids_RT) if middle else (self.language(embeds_RTD, position_ids_RT), None)
+    def think(self, embeds_RTD: Tensor, position_ids_RT: Tensor) -> Tensor:
+        """The language model -> hidden_RTD; packed samples are kept apart by their position ids."""
+        return self.language(embeds_RTD, position_ids_RT)
 
     def logits(self, hidden_PD: Tensor) -> Tensor:
         """[P, D] -> [P, V + added]: the language model's own head, then the links' rows."""
@@ -232,7 +232,9 @@ class Superlens(PreTrainedModel):
         """The five joints, one after another. together: see `forward`."""
         scenes, visual = self.encode(batch)
         embeds_RTD = self.embed(batch, visual)
-        hidden_RTD, middle_RTD = self.think(embeds_RTD, batch.position_ids_RT, any(lesson.middle for lesson in batch.lessons.values()))
+        deep = any(lesson.deep for lesson in batch.lessons.values())
+        states = self.language.states(embeds_RTD, batch.position_ids_RT) if deep else ()
+        hidden_RTD = states[-1] if deep else self.think(embeds_RTD, batch.position_ids_RT)
         asked = self.read(hidden_RTD.flatten(0, 1), batch.groups, scenes, batch)
         idle = self.decode(asked, scenes, together)
         if together:
@@ -240,7 +242,7 @@ class Superlens(PreTrainedModel):
             if self.regions is not None:
                 idle = idle + self.regions.dummy(self.eye.normalise(batch.pictures[0].pixels_BHWC), scenes[0])
             idle = idle + sum(seen.float().sum() for seen in tensors_of([scenes, visual])) * 0.0
-        return Outputs(scenes, visual, hidden_RTD, middle_RTD, asked, idle)
+        return Outputs(scenes, visual, hidden_RTD, states, asked, idle)
 
     # -- loss -----------------------------------------------------------------------------------------------------
 

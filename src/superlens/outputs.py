@@ -30,7 +30,7 @@ class Outputs:
     scenes: list[Scene]
     visual: list[Tensor]
     hidden_RTD: Tensor
-    middle_RTD: Tensor | None = None  # half-way through the language model, where gaze is taught
+    states: tuple[Tensor, ...] = ()  # of every depth of the language model, where a lesson reads them
     asked: list[Asked] = field(default_factory=list)
     idle: Tensor | float = 0.0  # zero, depending on parts that ran only to keep processes in step
 

@@ -29,7 +29,7 @@ class Sample:
     ids_T: token ids, or PICTURE / SLOT / REGION. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
     pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
     regions: (position, picture, bool mask (H, W) on its canvas, whether it is wanted). mentions: (position of the last token, picture,
-    boxes (N, 4) in canvas pixels). groups: the parts written in it, with targets in canvas pixels.
+    boxes (N, 4) in canvas pixels, whether other mentions stand in it). groups: the parts written in it, with targets in canvas pixels.
     """
 
     ids_T: np.ndarray
@@ -39,7 +39,7 @@ class Sample:
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: list[tuple[int, str]] = field(default_factory=list)
     regions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
-    mentions: list[tuple[int, int, np.ndarray]] = field(default_factory=list)
+    mentions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -201,7 +201,8 @@ class Writer:
         for mention in part.mentions:
             canvas = self._canvas_of(mention, f"'{words[mention.start : mention.end]}'")
             last = max(at for at, start in zip(places, starts, strict=True) if start < mention.end)
-            self.out.mentions.append((last, mention.image, canvas.boxes_to_canvas(mention.xyxy)))
+            nested = any(mention.contains(other) for other in part.mentions)
+            self.out.mentions.append((last, mention.image, canvas.boxes_to_canvas(mention.xyxy), nested))
 
     def sample(self) -> Sample:
         """The finished sample, labels shifted."""

@@ -25,7 +25,7 @@ def test_a_mention_is_read_at_its_last_token():
         wanted = [text.text[mention.start : mention.end].lower() for text in texts for mention in text.mentions]
         sample = model.processor.encode(talk)
         assert len(sample.mentions) == len(wanted) > 0
-        for (at, picture, _), words in zip(sample.mentions, wanted, strict=True):
+        for (at, picture, _, _), words in zip(sample.mentions, wanted, strict=True):
             before = model.processor.tokenizer.decode([index for index in sample.ids_T[: at + 1] if index >= 0]).lower()
             assert picture == 0 and before.endswith(words)
 
@@ -35,9 +35,9 @@ def test_phrases_look_at_what_their_things_cover():
     kept = samples(model)
     batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})(kept)["batch"]
     assert batch.lessons["gaze"].count == len(batch.mentions) == sum(len(sample.mentions) for sample in kept) > 4
-    (size, (positions_M, share_MT)), = batch.lessons["gaze"].sizes.items()
+    (((size, nested), (positions_M, share_MT)),) = batch.lessons["gaze"].looks.items()
     canvas = model.processor.canvas.canvas(128, 128)
-    assert canvas.size == size
+    assert canvas.size == size and not nested
     for mention, position, share_T in zip(batch.mentions, positions_M.tolist(), share_MT.numpy()):
         assert position == mention.position
         assert np.flatnonzero(share_T).tolist() == covered(Boxes("", mention.xyxy_N4), canvas, model.processor.grid).tolist()
@@ -47,14 +47,14 @@ def test_phrases_look_at_what_their_things_cover():
 def test_looking_at_the_right_place_costs_least():
     model = tiny.model()
     looks = gazed(Collator(640)(samples(model))["batch"], model.processor.grid)
-    (size, (positions_M, share_MT)), = looks.sizes.items()
+    (((size, _), (positions_M, share_MT)),) = looks.looks.items()
     place_TD = model.projector.places(size).detach()
     place_TD = place_TD - place_TD.mean(0)
     middle_LD = torch.zeros(int(positions_M.max()) + 1, place_TD.shape[1])
     costs = []
     for looked_MT in (share_MT, share_MT.flip(1)):
         middle_LD[positions_M] = looked_MT @ place_TD
-        total, count = gaze_loss(middle_LD[None], model.projector, looks)
+        total, count = gaze_loss([middle_LD[None]] * 3, model.projector, looks)
         costs.append(float(total.detach()) / count)
     assert costs[0] < costs[1]
 
@@ -71,13 +71,25 @@ def test_gaze_teaches_the_lower_half_of_the_language_model():
     assert model.counts(batch)["gaze"] == count and "gaze" in model.counts_names()
 
 
-def test_both_gives_the_last_states_as_forward_does():
+def test_phrases_with_others_in_them_are_taught_later():
+    model = tiny.model()
+    talks = tiny.conversations(12, tasks={"refer_boxes": 1}, turns=(2, 3))
+    sample = next(sample for sample in map(model.processor.encode, talks) if any(nested for *_, nested in sample.mentions))
+    batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})([sample])["batch"]
+    batch.lessons["gaze"].looks = {key: look for key, look in batch.lessons["gaze"].looks.items() if key[1]}
+    states = [torch.zeros(1, len(sample), model.language.width, requires_grad=True) for _ in range(7)]
+    gaze_loss(states, model.projector, batch.lessons["gaze"])[0].backward()
+    assert [state.grad is not None for state in states] == [False, False, False, False, True, False, False]
+
+
+def test_the_last_states_are_those_of_forward():
     language = tiny.model().eval().language
     ids_1T = torch.arange(12)[None]
     embeds, places = language.embed(ids_1T), torch.arange(12)[None]
-    last, middle = language.both(embeds, places)
-    torch.testing.assert_close(last, language(embeds, places), rtol=0, atol=0)
-    assert middle.shape == last.shape and not torch.equal(middle, last)
+    states = language.states(embeds, places)
+    torch.testing.assert_close(states[-1], language(embeds, places), rtol=0, atol=0)
+    torch.testing.assert_close(states[0], embeds, rtol=0, atol=0)
+    assert len(states) == len(language.model.model.layers) + 1
 
 
 def test_a_stage_that_asks_for_gaze_learns_it(tmp_path):

@@ -133,12 +133,12 @@ class CausalLanguage(nn.Module):
         """ids -> [..., D] input embeddings."""
         return self.model.get_input_embeddings()(ids)
 
-    def both(self, embeds_RTD: Tensor, position_ids_RT: Tensor) -> tuple[Tensor, Tensor]:
-        """(last hidden states, those half-way through the blocks), [R, T, D] each, as in `forward` without a cache."""
+    def states(self, embeds_RTD: Tensor, position_ids_RT: Tensor) -> tuple[Tensor, ...]:
+        """Hidden states [R, T, D] before the first block and after every one; the last are those of `forward` without a cache."""
         outputs = self.model.base_model(
             inputs_embeds=embeds_RTD, position_ids=position_ids_RT, use_cache=False, output_hidden_states=True
         )
-        return outputs.last_hidden_state, outputs.hidden_states[len(outputs.hidden_states) // 2]
+        return outputs.hidden_states
 
     def forward(self, embeds_RTD: Tensor, position_ids_RT: Tensor, mask_RT: Tensor | None = None, cache=None) -> Tensor:
         """Last hidden states [R, T, D], after the final norm.

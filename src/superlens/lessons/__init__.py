@@ -1,7 +1,7 @@
 """Lessons: what a stage of training teaches beside the answers, by the targets and mentions that its data carry anyway.
 
 A teacher is made from a processor (`of(processor)`) and turns a training batch into a lesson: something with a `count`, with
-`to(device)`, with `loss(model, outputs) -> (sum, count)`, and with `middle`: whether that reads the states half-way through the
-language model (`outputs.middle_RTD`). A stage names its lessons (`lessons: [names, gaze]`, or the dotted path of
+`to(device)`, with `loss(model, outputs) -> (sum, count)`, and with `deep`: whether that reads the language model's states at all
+depths (`outputs.states`). A stage names its lessons (`lessons: [names, gaze]`, or the dotted path of
 anybody's own teacher); without them nothing here runs.
 """

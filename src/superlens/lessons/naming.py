@@ -57,7 +57,7 @@ class Named:
 
     tokens_P: Tensor
     words_P: Tensor
-    middle: ClassVar[bool] = False
+    deep: ClassVar[bool] = False
 
     @property
     def count(self) -> float:

@@ -11,15 +11,20 @@ from superlens.data.templates import ask
 from superlens.data.world.kinds import Kind, loosen, pick
 from superlens.data.world.relations import DIRECTIONS, RATIO, holds, surely_not
 from superlens.data.world.scene import Scene
-from superlens.data.world.turns import Setting, Turn, joined, mentioned, part_of
+from superlens.data.world.turns import About, Setting, Turn, joined, mentioned, part_of
 
 
 class Expression(NamedTuple):
-    """words: that pick out one thing. index: which. names: phrases in them that name things by themselves, and which."""
+    """words: that pick out one thing. index: which. names: phrases in them that name things by themselves, and which: what has to be
+    known before this one."""
 
     words: str
     index: int
     names: Mapping[str, Sequence[int]] = {}
+
+    def about(self, scene: Scene) -> About:
+        """For `Turn.about`."""
+        return (*mentioned(scene, {self.words: [self.index]}), *mentioned(scene, self.names, within=self.words))
 
 
 _EDGES = {"leftmost": (0, 1), "rightmost": (2, -1), "highest": (1, 1), "lowest": (3, -1)}
@@ -99,18 +104,13 @@ def _group(scene: Scene, rng: np.random.Generator, name_colour: bool) -> tuple[s
     return kind.words(anything="thing" if rng.random() < 0.5 else "object"), kind.find(scene)
 
 
-def _alone(words: str, index: int) -> Expression:
-    """An expression that speaks of no other thing."""
-    return Expression(words, index, {words: [index]})
-
-
 def _by_kind(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expression | None:
     kind = loosen(pick(rng, scene.things), rng)
     if not name_colour:
         kind = Kind(kind.shape, None, kind.size)
     found = kind.find(scene)
     words = kind.words(anything="thing" if rng.random() < 0.5 else "object")
-    return _alone(f"the {words}", found[0]) if len(found) == 1 and kind != Kind() else None
+    return Expression(f"the {words}", found[0]) if len(found) == 1 and kind != Kind() else None
 
 
 def _by_extreme(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expression | None:
@@ -123,7 +123,7 @@ def _by_extreme(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Ex
     else:
         winner = biggest(scene, among, smallest=draw == 5)
         said = f"the {'smallest' if draw == 5 else pick(rng, ('biggest', 'largest'))} {words}"
-    return None if winner is None else _alone(said, winner)
+    return None if winner is None else Expression(said, winner)
 
 
 def _anchor(scene: Scene, rng: np.random.Generator) -> tuple[str, int] | None:
@@ -143,12 +143,12 @@ def _by_relation(scene: Scene, rng: np.random.Generator, name_colour: bool) -> E
     if rng.random() < 0.25:
         winner = nearest(scene, among, anchor[1])
         said = f"the {words} nearest to {anchor[0]}"
-        return None if winner is None else Expression(said, winner, {anchor[0]: [anchor[1]]})
+        return None if winner is None else Expression(said, winner, {words: among, anchor[0]: [anchor[1]]})
     direction = pick(rng, DIRECTIONS)
     sure = [index for index in among if holds(scene, direction, index, anchor[1])]
     if len(sure) != 1 or not all(surely_not(scene, direction, index, anchor[1]) for index in among if index != sure[0]):
         return None
-    return Expression(f"the {words} {direction} {anchor[0]}", sure[0], {anchor[0]: [anchor[1]]})
+    return Expression(f"the {words} {direction} {anchor[0]}", sure[0], {words: among, anchor[0]: [anchor[1]]})
 
 
 def _by_order(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expression | None:
@@ -163,7 +163,7 @@ def _by_order(scene: Scene, rng: np.random.Generator, name_colour: bool) -> Expr
         return None
     place = int(rng.integers(1, min(3, len(order) - 1)))
     side = "left" if from_left else "right"
-    return Expression(f"the {('first', 'second', 'third')[place]} {words} from the {side}", order[place])
+    return Expression(f"the {('first', 'second', 'third')[place]} {words} from the {side}", order[place], {words: among})
 
 
 _WAYS = ((_by_kind, 0.35), (_by_extreme, 0.65), (_by_relation, 0.92), (_by_order, 1.0))
@@ -190,4 +190,4 @@ def refer_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setti
         return None
     question = ask(task, rng, setting.held_out, thing=found.words)
     answer = joined([part_of(scene, found.words, [found.index], task == "refer_masks")])
-    return Turn(task, question, answer, about=mentioned(scene, found.names))
+    return Turn(task, question, answer, about=found.about(scene))

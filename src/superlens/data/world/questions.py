@@ -126,8 +126,8 @@ def colour(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | N
     found = expressions(scene, rng, name_colour=False)
     if not found:
         return None
-    about = mentioned(scene, found.names)
-    return say("colour", capital(scene.things[found.index].colour) + ".", rng, setting, about=about, thing=found.words)
+    answer = capital(scene.things[found.index].colour) + "."
+    return say("colour", answer, rng, setting, about=found.about(scene), thing=found.words)
 
 
 def relation(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:

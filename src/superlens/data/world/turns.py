@@ -22,7 +22,8 @@ MOST_NAMES = 6
 # What tells a name from others, the name in words, and the things it fits.
 _Name = tuple[object, str, list[int]]
 
-About = tuple[tuple[str, Boxes], ...]  # phrases of a question, and where what they name lies
+# Phrases of a question, where what they name lies, and the longer phrase of the same that each stands in ("": in none).
+About = tuple[tuple[str, Boxes, str], ...]
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ class Turn:
         """The question as parts, with what its words mention: for training alone."""
         if self.regions:
             return self.asked
+        spans = {"": (0, len(self.question))}
         mentions: list[Mention] = []
-        for words, part in sorted(self.about, key=lambda named: -len(named[0])):
-            for match in re.finditer(rf"\b{re.escape(words)}\b", self.question, re.IGNORECASE):
-                if all(match.end() <= known.start or known.end <= match.start() for known in mentions):  # "thing" in "red thing"
+        for words, part, within in sorted(self.about, key=lambda named: -len(named[0])):
+            known = [spans[other] for other, _, beside in self.about if other in spans and beside == within]
+            for match in re.compile(rf"\b{re.escape(words)}\b", re.IGNORECASE).finditer(self.question, *spans[within]):
+                if all(match.end() <= start or end <= match.start() for start, end in known):  # not the "thing" of "red thing"
+                    spans[words] = match.span()
                     mentions.append(Mention(*match.span(), part.xyxy, part.image))
                     break
         return (Text(self.question, tuple(mentions)),)
@@ -79,9 +83,9 @@ def say(
     return Turn(task, ask(task, rng, setting.held_out, **slots), Message("assistant", (Text(words),)), regions, about)
 
 
-def mentioned(scene: Scene, names: Mapping[str, Sequence[int]]) -> About:
+def mentioned(scene: Scene, names: Mapping[str, Sequence[int]], within: str = "") -> About:
     """Phrases and the things they name (by index), for `Turn.about`; those that name nothing are left out."""
-    return tuple((words, part_of(scene, words, indices, masks=False)) for words, indices in names.items() if indices)
+    return tuple((words, part_of(scene, words, indices, masks=False), within) for words, indices in names.items() if indices)
 
 
 def part_of(scene: Scene, label: str, indices: Sequence[int], masks: bool) -> Boxes | Masks:
