@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as PilImage
 
+from superlens.formats import from_json, to_json
 from superlens.media import Image, Video
 from superlens.message import Boxes, Conversation, Keypoints, Map, Masks, Message, Moments, Polygons, Region, Text
 
@@ -263,3 +264,13 @@ def test_bounds_of_keypoints_are_the_box_or_the_extent_of_the_labelled_points():
     xyv = [[[3, 9, 2], [7, 4, 1], [50, 50, 0]], [[1, 1, 0]] * 3]
     assert Keypoints("man", ("a", "b", "c"), xyv).bounds.tolist() == [[3, 4, 7, 9], [0, 0, 0, 0]]
     assert Keypoints("man", ("a", "b", "c"), xyv, xyxy=[[0, 0, 9, 9]] * 2).bounds.tolist() == [[0, 0, 9, 9]] * 2
+
+
+def test_a_changed_copy_names_the_picture_it_was_made_from():
+    shown, changed = (Image(np.full((8, 8, 3), value, np.uint8)) for value in (0, 9))
+    talk = Conversation((Message("user", (shown, "Make it brighter.")), Message("assistant", (Image(changed, of=0),))))
+    data = to_json(talk)
+    assert data["messages"][1]["content"][0]["of"] == 0 and from_json(data).images[1].of == 0
+    for role, of, words in (("assistant", 1, "1 were shown"), ("assistant", -1, "shown before"), ("user", 0, "only an answer")):
+        with pytest.raises(ValueError, match=words):
+            Conversation((Message("user", (shown, "Make it brighter.")), Message(role, (Image(changed, of=of),))))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from superlens.message import Boxes, Keypoints, Map, Masks, Moments, OutputPart, Polygons, Region, Text
+from superlens.message import Boxes, Image, Keypoints, Map, Masks, Moments, OutputPart, Polygons, Region, Text
 
 SLACK = 1.0  # pixels (and seconds) that rounding may put an annotation outside its picture
 
@@ -20,11 +20,22 @@ def check_conversation(conversation) -> None:
         if message.role == "user" and all(isinstance(p, Text) and not p.text.strip() for p in message.content):
             raise ValueError(f"messages[{m}] of the user is empty; write a question or give a picture.")
         for p, part in enumerate(message.content):
+            if isinstance(part, Image) and part.of is not None:
+                _check_copy(part, message, images, f"messages[{m}].content[{p}]")
             for placed in _placed(part):
                 try:
                     _check_part(placed, images, videos)
                 except ValueError as error:
                     raise ValueError(f"messages[{m}].content[{p}], {_name(placed)}: {error}") from error
+
+
+def _check_copy(part: Image, message, images, where: str) -> None:
+    """An edited picture stands in an answer and names a picture that was shown before it."""
+    before = next(number for number, shown in enumerate(images) if shown is part)
+    if message.role != "assistant":
+        raise ValueError(f"{where}, a picture with `of`: only an answer can be a changed copy of a picture.")
+    if isinstance(part.of, bool) or not isinstance(part.of, int) or not 0 <= part.of < before:
+        raise ValueError(f"{where}, a changed copy of picture {part.of!r} (counted from 0): {before} were shown before it.")
 
 
 def _placed(part) -> list:

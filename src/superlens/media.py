@@ -87,14 +87,16 @@ class Image(Part):
     source: a path, an http(s) URL, a data URI, the bytes of a picture file, a PIL image, or a uint8 array
         (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA.
     size: (width, height) of the upright picture when already known; spares opening the file. Checked on reading.
+    of: index of the picture of the conversation that this one is a changed copy of; None for any other.
 
     Errors: ValueError with one sentence naming the picture, when it is made (wrong type of source) or first read
     (missing, truncated, not a picture, above 100 megapixels, not downloadable).
     """
 
-    def __init__(self, source, size=None):
+    def __init__(self, source, size=None, of=None):
         if isinstance(source, Image):
-            source, size = source.source, size or source._declared
+            source, size, of = source.source, size or source._declared, source.of if of is None else of
+        self.of = of
         if isinstance(source, os.PathLike):
             source = os.fspath(source)
         self._declared = None if size is None else _checked_size(size)
