@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from superlens.batch import Batch, Placed
@@ -47,6 +49,13 @@ def as_conversation(question: str | Conversation, image=None) -> Conversation:
     return conversation
 
 
+def check_pictures(model, question: Conversation, answer_with: str | None) -> None:
+    """ValueError where an answer is forced that needs a picture, and there is none."""
+    form = model.processor.formats.get(answer_with)
+    if form is not None and form.needs_picture and not question.images:
+        raise ValueError(f"an answer with '{answer_with}' needs a picture: give one with the question.")
+
+
 def ask(model, questions: Sequence[Conversation], asking: Asking) -> list[Message | Exception]:
     """Answers in the order of the questions. Pictures of similar size and prompts of similar length share a batch."""
     answers: list[Message | Exception] = [None] * len(questions)
@@ -59,6 +68,7 @@ def ask(model, questions: Sequence[Conversation], asking: Asking) -> list[Messag
             for index in range(start, min(start + asking.batch_size, len(questions))):
                 try:
                     question = as_conversation(questions[index])
+                    check_pictures(model, question, asking.answer_with)
                     prompts.append((index, model.processor.encode(question, answer=False)))
                 except (ValueError, OSError) as error:
                     if asking.errors == "raise":
@@ -86,19 +96,22 @@ def answer_batch(model, questions: list[Conversation], prompts: list[Sample], as
         content, groups, noted = model.processor.decode(speaker.written, question, prompt.canvases)
         contents.append(content)
         notes.append(noted)
-        placed += [(speaker, group, first + group.image) for group in groups]
+        index = indices[speaker.index]
+        for number, group in enumerate(groups):
+            group.seed = int(np.random.SeedSequence([asking.sampling.seed, index, number]).generate_state(1)[0])
+        placed += [(speaker, group, first + group.image if group.image >= 0 else -1) for group in groups]
         first += len(prompt.canvases)
     parts = decode_groups(model, placed, scenes, batch)
     messages = []
     for content, noted, question in zip(contents, notes, questions):
-        filled = [parts[id(item)] if isinstance(item, Group) else item for item in content]
+        filled = [parts[id(item)](question.images) if isinstance(item, Group) else item for item in content]
         message = Message("assistant", tuple(filled), notes=tuple(noted)).about(question.images)
         messages.append(message.clipped().above(asking.min_score))
     return messages
 
 
-def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch: Batch) -> dict[int, object]:
-    """Groups of all samples -> their parts, by id of the group."""
+def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch: Batch) -> dict[int, Callable]:
+    """Groups of all samples -> by id of the group, what gives its part when it is shown the conversation's pictures."""
     hidden, where, total = [], [], 0
     for speaker, group, picture in placed:
         hidden += [speaker.hidden[position] for position in group.positions]
@@ -112,8 +125,9 @@ def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch
     model.decode(asked, scenes)
     parts = {}
     for one in asked:
-        answered = model.decoders[one.decoder].parts(one.raw, scenes[one.scene], one.requests)
-        parts.update((id(p.group), part) for p, part in zip(one.placed, answered))
+        decoder = model.decoders[one.decoder]
+        answered = decoder.parts(one.raw, scenes[one.scene] if one.scene >= 0 else None, one.requests)
+        parts.update((id(p.group), functools.partial(decoder.finish, part)) for p, part in zip(one.placed, answered))
     return parts
 
 

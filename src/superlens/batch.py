@@ -28,7 +28,7 @@ class Pictures:
 
 @dataclass
 class Placed:
-    """A group with its read positions in the flat batch and its picture's number in the batch."""
+    """A group with its read positions in the flat batch and its picture's number in the batch (-1: it speaks of none)."""
 
     group: Group
     positions: list[int]
@@ -129,7 +129,7 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
                 batch.slots.setdefault(link, []).append(start + at)
             for group in sample.groups:
                 positions = [start + at for at in group.positions]
-                batch.groups.append(Placed(group, positions, first + group.image))
+                batch.groups.append(Placed(group, positions, first + group.image if group.image >= 0 else -1))
             column = end
         position_RT[row, column:] = np.arange(T - column)
     labelled_P = np.flatnonzero(labels_RT != NO_LABEL)

@@ -185,10 +185,10 @@ class Superlens(PreTrainedModel):
 
     def read(self, hidden_LD: Tensor, placed: list[Placed], scenes: list[Scene], batch: Batch) -> list[Asked]:
         """Hidden states at the groups' positions -> requests, grouped by scene and decoder, in the order of the recipe."""
-        scene_of = {n: (s, b) for s, pictures in enumerate(batch.pictures) for b, n in enumerate(pictures.numbers)}
+        scene_of = {n: (s, b) for s, pictures in enumerate(batch.pictures) for b, n in enumerate(pictures.numbers)} | {-1: (-1, 0)}
         asked: list[Asked] = []
         for name, link in self.links.items():
-            for scene in range(len(scenes)):
+            for scene in range(-1, len(scenes)):  # -1: of what speaks of no picture
                 mine = [p for p in placed if p.group.link == name and scene_of[p.picture][0] == scene]
                 if mine and link.format.decoder is not None:
                     asked.append(self._ask(link, mine, scene, hidden_LD, scene_of))
@@ -203,7 +203,8 @@ class Superlens(PreTrainedModel):
         targets = [group.target for group in groups if group.target is not None]
         row = {id(group): k for k, group in enumerate(groups)}
         parents = [row[id(group.parent)] if group.parent else -1 for group in groups]
-        requests = Requests(vectors_KnC, picture_K, [g.label for g in groups], [g.image for g in groups], targets, parents)
+        labels, images, seeds = ([getattr(group, name) for group in groups] for name in ("label", "image", "seed"))
+        requests = Requests(vectors_KnC, picture_K, labels, images, targets, parents, seeds)
         return Asked(link.format.decoder, scene, requests, mine)
 
     def mean_words(self, groups: list[Group]) -> Tensor:
@@ -223,7 +224,7 @@ class Superlens(PreTrainedModel):
         for name, decoder in self.decoders.items():
             mine = [one for one in asked if one.decoder == name]
             for one in mine:
-                one.raw = decoder(scenes[one.scene], one.requests)
+                one.raw = decoder(scenes[one.scene] if one.scene >= 0 else None, one.requests)
             for _ in range(len(mine), together):
                 idle = idle + decoder.dummy(scenes[0])
         return idle
@@ -275,9 +276,10 @@ class Superlens(PreTrainedModel):
         return ["words", *self.lessons, *decoders]
 
     def rounds(self, batch: Batch) -> int:
-        """How often, at most, this batch runs the eye or a decoder: once per canvas size and link."""
+        """How often, at most, this batch runs the eye or a decoder: once per canvas size and link, and once without a picture."""
         links = [link.format.decoder for link in self.links.values()]
-        return max(1, len(batch.pictures) * max(map(links.count, self.decoders), default=1))
+        unseen = any(placed.picture < 0 for placed in batch.groups)
+        return max(1, (len(batch.pictures) + unseen) * max(map(links.count, self.decoders), default=1))
 
     def forward(self, batch: Batch, counts: dict[str, float] | None = None, step_together: int = 0) -> dict[str, Any]:
         """Training: the total loss, each loss being sum / count.

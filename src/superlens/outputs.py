@@ -14,7 +14,7 @@ from superlens.vision.eye import Scene
 
 @dataclass
 class Asked:
-    """Requests of one decoder about one scene, and what it answered. `placed`: where each request stands in the batch."""
+    """Requests of one decoder about one scene (-1: none), and what it answered. `placed`: where each request stands in the batch."""
 
     decoder: str
     scene: int

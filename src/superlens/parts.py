@@ -27,6 +27,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "links": {
         "query": "superlens.links.query.QueryLink",
         "keypoint": "superlens.links.keypoint.KeypointLink",
+        "picture": "superlens.links.picture.PictureLink",
         "codec": "superlens.links.codec.CodecLink",
         "phrase": "superlens.links.phrase.PhraseLink",
     },
@@ -34,6 +35,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "dense_detector": "superlens.decoders.dense_detector.DenseDetector",
         "pixel_segmenter": "superlens.decoders.pixel_segmenter.PixelSegmenter",
         "keypoint_detector": "superlens.decoders.keypoint_detector.KeypointDetector",
+        "flow_painter": "superlens.decoders.flow_painter.FlowPainter",
     },
 }
 

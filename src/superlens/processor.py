@@ -126,14 +126,17 @@ class Processor:
 
         messages = []
         found: list[Region] = []
+        painted: list[Image] = []
         for message in conversation.messages:
             learn = message.role == "assistant"
             marks = [mark(part, learn) for part in message.content]
             if learn:
                 found += objects_of(message)
-            elif self.points_at:
-                marks = [mark(region, False) for region in found[:MOST_AGAIN]] + marks
-                found = []
+                painted += message.images
+            else:
+                again = [*painted, *(found[:MOST_AGAIN] if self.points_at else [])]
+                marks = [mark(part, False) for part in again] + marks
+                found, painted = [], []
             content = "".join(marks) if not learn else mark("begin", True) + "".join(marks) + mark("end", True)
             messages.append({"role": message.role, "content": content})
         return self.tokenizer.apply_chat_template(
@@ -181,7 +184,7 @@ class Writer:
 
     def piece(self, thing: object, learn: bool) -> None:
         """What a marker of the template stands for."""
-        if isinstance(thing, Image):
+        if isinstance(thing, Image) and not learn:
             self._picture(thing)
         elif isinstance(thing, Text):
             self._text(thing, learn)
@@ -242,7 +245,7 @@ class Writer:
 
     def _part(self, part: Part, learn: bool) -> None:
         form = self._format_of(part)
-        canvas = self._canvas_of(part, f"'{part.label}'")
+        canvas, image = self._spoken_of(part, form)
         routed: list[list[int]] = []  # positions of each routing token and what follows it
         absent = False
         for piece in form.write(part, canvas):
@@ -255,14 +258,24 @@ class Writer:
             absent |= role == "absent"
         if form.decoder is not None and not absent:
             target = on_canvas(part, canvas, self.processor.canvas) if learn else None
-            self._groups(form, part, routed or [[]], target)
+            self._groups(form, part, image, routed or [[]], target)
 
-    def _groups(self, form: LinkFormat, part: Part, routed: list[list[int]], target: Part | None) -> None:
+    def _spoken_of(self, part: Part, form: LinkFormat) -> tuple[Canvas | None, int]:
+        """The canvas and the number of the picture that a part speaks of; (None, -1) for a new picture."""
+        if not form.needs_picture:
+            return None, -1
+        if isinstance(part, Image):
+            if part.of >= len(self.out.canvases):
+                raise ValueError(f"a changed copy of picture {part.of}, which has not been shown before it.")
+            return self.out.canvases[part.of], part.of
+        return self._canvas_of(part, f"'{part.label}'"), part.image
+
+    def _groups(self, form: LinkFormat, part: Part, image: int, routed: list[list[int]], target: Part | None) -> None:
         """One group for the part, and one for each of its members."""
         parent = None
         for label, written in zip(form.labels(part), routed, strict=True):
             words = self.processor.words(f" {label}")
-            group = Group(form.name, label, form.read_positions(written), part.image, words, target, parent)
+            group = Group(form.name, label, form.read_positions(written), image, words, target, parent)
             self.out.groups.append(group)
             parent, target = parent or group, None
 
@@ -276,6 +289,8 @@ class Writer:
 
     def _format_of(self, part: Part) -> LinkFormat:
         kind = type(part).__name__.lower()
+        if isinstance(part, Image):
+            kind = "image" if part.of is None else "edit"
         for form in self.processor.formats.values():
             if form.part == kind:
                 return form
@@ -299,8 +314,13 @@ def objects_of(message: Message) -> list[Region]:
     return regions
 
 
-def on_canvas(part: Part, canvas: Canvas, rule: CanvasRule) -> Part:
-    """A Boxes, Masks or Keypoints part in original pixels -> the same in canvas pixels, for a decoder's loss."""
+def on_canvas(part: Part, canvas: Canvas | None, rule: CanvasRule) -> Part:
+    """A part in original pixels -> the same in canvas pixels, for a decoder's loss. A new picture stays as it is."""
+    if isinstance(part, Image) and canvas is not None:
+        pixels_HWC, placed = rule.place(part.pixels)
+        if placed != canvas:
+            raise ValueError(f"a changed copy is {part.size[0]} x {part.size[1]} pixels, unlike the picture it was made from.")
+        return Image(pixels_HWC, of=part.of)
     if isinstance(part, Boxes):
         return Boxes(part.label, canvas.boxes_to_canvas(part.xyxy), ignore=part.ignore, image=part.image)
     if isinstance(part, Masks):

@@ -148,12 +148,13 @@ class AnswerReader:
         self.groups.append(Group(form.name, label, form.read_positions(places), parent.image, words, parent=parent))
 
     def _group(self, form, places: list[int]) -> None:
-        label = self._take_label()
-        if self.image >= len(self.canvases):
-            self.notes.append(f"'{label}' was asked for without a picture")
+        label = self._take_label() if form.phrase or form.needs_picture else ""
+        if form.needs_picture and self.image >= len(self.canvases):
+            self.notes.append(f"'{label or form.name}' was asked for without a picture")
             return
         words = self.processor.words(f" {label}")
-        group = Group(form.name, label, form.read_positions(places), self.image, words)
+        image = self.image if form.needs_picture else -1
+        group = Group(form.name, label, form.read_positions(places), image, words)
         self.groups.append(group)
         self.content.append(group)
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from superlens.message import Part
+from superlens.message import Image, Part
 from superlens.vision.eye import Scene
 
 Losses = dict[str, tuple[Tensor, float]]
@@ -24,6 +24,7 @@ class Requests:
     vectors_KnC: what the language model says is wanted. picture_K: index of each request's picture in the scene.
     labels: K phrases. images: K picture numbers in their conversations. parents: K indices of the request that each belongs to
     ("nose" of "person"), -1 for one that stands by itself. targets: a part in canvas pixels for each that does (training).
+    seeds: K seeds, for decoders that draw at random.
     """
 
     vectors_KnC: Tensor
@@ -32,9 +33,11 @@ class Requests:
     images: list[int]
     targets: list[Part] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
 
     def __post_init__(self):
         self.parents = self.parents or [-1] * len(self.labels)
+        self.seeds = self.seeds or [0] * len(self.labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -45,13 +48,13 @@ class Requests:
         picture_K = torch.cat([self.picture_K, other.picture_K])
         labels, images, targets = self.labels + other.labels, self.images + other.images, self.targets + other.targets
         parents = self.parents + [parent + len(self) if parent >= 0 else -1 for parent in other.parents]
-        return Requests(vectors_KnC, picture_K, labels, images, targets, parents)
+        return Requests(vectors_KnC, picture_K, labels, images, targets, parents, self.seeds + other.seeds)
 
     def take(self, rows: list[int]) -> Requests:
         """Some of them, without targets and parents."""
         at = torch.tensor(rows, dtype=torch.long, device=self.picture_K.device)
-        labels, images = ([column[row] for row in rows] for column in (self.labels, self.images))
-        return Requests(self.vectors_KnC[at], self.picture_K[at], labels, images)
+        labels, images, seeds = ([column[row] for row in rows] for column in (self.labels, self.images, self.seeds))
+        return Requests(self.vectors_KnC[at], self.picture_K[at], labels, images, seeds=seeds)
 
 
 class Decoder(nn.Module):
@@ -65,8 +68,8 @@ class Decoder(nn.Module):
     part: ClassVar[str]
     width: int
 
-    def forward(self, scene: Scene, requests: Requests) -> Any:
-        """Raw answer for K requests; gradients flow to the scene and to the request vectors."""
+    def forward(self, scene: Scene | None, requests: Requests) -> Any:
+        """Raw answer for K requests; gradients flow to the scene and to the request vectors. scene: None where none is needed."""
         raise NotImplementedError
 
     def counts(self, targets: list[Part]) -> dict[str, float]:
@@ -80,6 +83,10 @@ class Decoder(nn.Module):
     def parts(self, raw: Any, scene: Scene, requests: Requests) -> list[Part]:
         """K parts in original pixels, scores attached, everything scored at least 0.01 kept."""
         raise NotImplementedError
+
+    def finish(self, part: Part, pictures: tuple[Image, ...]) -> Part:
+        """The part, now that the pictures of its conversation are at hand in their own pixels."""
+        return part
 
     def dummy(self, scene: Scene) -> Tensor:
         """Zero that depends on every parameter through a smallest real forward: keeps ranks without this task in step."""

@@ -80,7 +80,7 @@ def named(batch: Batch, naming: Naming) -> Named:
     seen: set[int] = set()
     for placed in batch.groups:
         group = placed.group
-        if group.target is None or not group.target.count or len(group.label.split()) > MOST_WORDS:
+        if not isinstance(group.target, (Boxes, Masks)) or not group.target.count or len(group.label.split()) > MOST_WORDS:
             continue
         canvas = canvases[placed.picture]
         within = covered(group.target, canvas, grid)

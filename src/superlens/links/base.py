@@ -47,7 +47,8 @@ ROUTING = ("route", "member")  # roles of the tokens that hand over to a decoder
 class Group:
     """One part as it stands in a sequence: which link, which label, and the positions whose hidden states it is read from.
 
-    positions: indices into the sample's sequence. image: which picture of the conversation. words: ids of the label's words.
+    positions: indices into the sample's sequence. image: which picture of the conversation, -1 for none. seed: of the decoder's own
+    random draws, where it makes any. words: ids of the label's words.
     target: the part to be learned, in canvas pixels (training only). parent: the group that this one belongs to ("nose" of "person").
     """
 
@@ -58,6 +59,7 @@ class Group:
     words: list[int] = field(default_factory=list)
     target: Part | None = None
     parent: Group | None = None
+    seed: int = 0
 
 
 class LinkFormat:
@@ -75,6 +77,11 @@ class LinkFormat:
         self.phrase = tuple(phrase) if phrase else None
         if self.phrase is not None and len(self.phrase) != 2:
             raise ValueError(f"links.{name}: phrase wants two tokens, [open, close], got {list(self.phrase)}.")
+
+    @property
+    def needs_picture(self) -> bool:
+        """Whether its parts speak of a picture that was shown."""
+        return True
 
     def roles(self) -> dict[str, str]:
         """Added tokens in order -> their role."""

@@ -82,7 +82,8 @@ class GlanceCollator:
                 parent = copies.get(id(group.parent))
                 if group.target is not None or parent is not None:
                     positions = [0] * len(group.positions)
-                    copies[id(group)] = replace(group, positions=positions, image=first + group.image, parent=parent)
+                    image = first + group.image if group.image >= 0 else -1
+                    copies[id(group)] = replace(group, positions=positions, image=image, parent=parent)
             seen.groups += copies.values()
         batch = collate([seen])
         batch.tally = Tally(len(samples))

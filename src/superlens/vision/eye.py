@@ -24,12 +24,13 @@ class Scene:
 
     levels: maps [B, C, h, w], finest first (strides about 4, 8, 16, 32), for decoders.
     tokens: map [B, C', h', w'] from which the projector makes visual tokens.
-    canvases: B geometries.
+    canvases: B geometries. pixels_BHWC: the pictures themselves, uint8, for decoders that change them.
     """
 
     levels: list[Tensor]
     tokens: Tensor
     canvases: list[Canvas]
+    pixels_BHWC: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -121,7 +122,7 @@ class BackboneEye(Eye):
         self.check_canvas(canvases[0].size)
         maps = self.backbone(self.normalise(pixels_BHWC)).feature_maps
         levels = self.pyramid(list(maps))
-        return Scene(levels, levels[self.token_level], canvases)
+        return Scene(levels, levels[self.token_level], canvases, pixels_BHWC)
 
 
 class HiddenStateEye(Eye):
@@ -169,7 +170,7 @@ class HiddenStateEye(Eye):
         tokens_BCHW = hidden_BTC[:, -rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
         resampled = [nn.functional.interpolate(tokens_BCHW, scale_factor=s, mode="bilinear") for s in (4.0, 2.0)]
         levels = self.pyramid([*resampled, tokens_BCHW, nn.functional.max_pool2d(tokens_BCHW, 2, ceil_mode=True)])
-        return Scene(levels, tokens_BCHW, canvases)
+        return Scene(levels, tokens_BCHW, canvases, pixels_BHWC)
 
 
 def feature_strides(config, backbone: nn.Module) -> list[int]:
