@@ -73,6 +73,8 @@ class FlowPainter(Decoder):
             cross_attention_dim=channels, sample_size=side, patch_size=patch, caption_channels=width,
             use_additional_conditions=False, interpolation_scale=1,
         )  # fmt: skip
+        # diffusers does not save this table and Transformers, which loads on no memory, would not rebuild it.
+        self.net.pos_embed.register_buffer("pos_embed", self.net.pos_embed.pos_embed, persistent=True)
         # Pictures begin grey and unchanged, not as noise.
         nn.init.zeros_(self.net.proj_out.weight)
         nn.init.zeros_(self.net.proj_out.bias)
