@@ -12,11 +12,13 @@ from PIL import Image as Pil
 
 import superlens.recipes
 from superlens.cli import main
-from superlens.message import Boxes, Masks, Message, Text
+from superlens.message import Boxes, Image, Masks, Message, Text
 
 
 class Model:
     """Answers everything with the same two boxes and a mask; fails on questions about unicorns."""
+
+    processor = SimpleNamespace(formats={part: SimpleNamespace(part=part, needs_picture=True) for part in ("boxes", "masks")})
 
     def __init__(self):
         self.asked = []
@@ -31,6 +33,8 @@ class Model:
     def answer(self, conversation):
         if "unicorn" in conversation.messages[-1].text:
             return ValueError("the conversation is 9000 tokens long,\nthe model reads at most 2048")
+        if not conversation.images:
+            return Message("assistant", (Image(np.full((20, 30, 3), 7, np.uint8)),))
         width, height = conversation.images[0].size
         boxes = Boxes("red [b]circles", [[0, 0, width / 2, height / 2], [1, 1, width, height]], [0.9, 0.4])
         mask = Masks("stars", np.ones((1, height, width), bool), scores=[0.8])
@@ -176,7 +180,6 @@ def test_bad_pictures_are_refused_before_the_model_is_loaded(run, loaded, pictur
     ("words", "sentence"),
     [
         (["predict", "nano", " ", "--image", "PICTURE"], "no words"),
-        (["predict", "nano", "hi"], "no picture"),
         (["predict"], "Missing argument"),
         (["predict", "nano", "hi", "--image", "PICTURE", "--devise", "cpu"], "--devi"),
         (["predict", "nano", "hi", "--image", "PICTURE", "--device", "cdua"], "did you mean 'cuda'?"),
@@ -355,3 +358,15 @@ def test_demo_writes_pictures_and_a_page_that_needs_nothing_else(run, loaded, tm
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page
     assert "red [b]circles (2), stars (1) and moons (none)" in page
     assert run("demo", "--out", tmp_path / "demo")[0] == 0  # its own files may be replaced
+
+
+def test_a_model_that_does_not_draw_needs_a_picture(run, loaded):
+    refused(run("predict", "nano", "hi"), "no picture")
+    assert loaded and not loaded.model.asked
+
+
+def test_a_model_that_draws_needs_no_picture(run, loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr(Model, "processor", SimpleNamespace(formats={"new": SimpleNamespace(needs_picture=False)}))
+    code, _, _ = run("predict", "nano", "Draw a red star.", "--out", tmp_path / "made")
+    assert code == 0 and Pil.open(tmp_path / "made" / "new-1.png").size == (30, 20)
+    assert Pil.open(tmp_path / "made" / "picture.png").size[0] >= 30

@@ -134,3 +134,12 @@ def test_only_the_pictures_spoken_of_are_shown():
         draw(answer, [GREY])
     with pytest.raises(ValueError, match="picture 1"):
         answer.draw()
+
+
+def test_new_pictures_are_drawn_and_changed_ones_stand_behind_their_source():
+    source, other, made = (Image(np.full((40, 40, 3), value, np.uint8)) for value in (10, 60, 200))
+    new = draw(Message("assistant", (made,)), [])
+    changed = draw(Message("assistant", (Image(made, of=0),)), [source, other])
+    assert changed.size[0] > 1.8 * new.size[0]
+    colours = {tuple(pixel) for pixel in np.asarray(changed).reshape(-1, 3)}
+    assert {(10, 10, 10), (200, 200, 200)} <= colours and (60, 60, 60) not in colours

@@ -32,8 +32,8 @@ def draw(message: Message, images=None):
     """The message over its pictures -> RGB `PIL.Image`, the pictures side by side, the words underneath.
 
     images: the conversation's pictures, a sequence of anything `Image` takes (or one of them); default: the pictures
-    that the message knows (`Message.about`), else those in its content. Pictures that the message neither holds nor
-    speaks of are left out, unless no picture is left then. Only the words are drawn if there is no picture.
+    that the message knows (`Message.about`), else none. Those in its own content follow: new pictures, and changed ones
+    behind their source. Pictures that the message neither holds nor speaks of are left out, unless no picture is left then. Only the words are drawn if there is no picture.
     """
     pictures = _pictures(message, images)
     colours = _colours(message)
@@ -43,7 +43,7 @@ def draw(message: Message, images=None):
     if missing:
         raise ValueError(f"The message speaks of picture {missing[0]} (counted from 0), but {len(pictures)} were "
                          "given; call draw(images=[...]) with the conversation's pictures.")
-    shown = sorted({part.image for part in parts})
+    shown = sorted({part.image for part in parts} | {made.of for made in message.images if made.of is not None})
     shown += [k for k, picture in enumerate(pictures) if picture in message.images and k not in shown]
     panels = [_panel(pictures[k], [part for part in parts if part.image == k], colours)
               for k in (shown or range(len(pictures)))]
@@ -51,10 +51,10 @@ def draw(message: Message, images=None):
 
 
 def _pictures(message: Message, images) -> tuple[Image, ...]:
-    if images is None:
-        return message.pictures or message.images
+    images = message.pictures if images is None else images
     images = images if isinstance(images, (list, tuple)) else [images]
-    return tuple(image if isinstance(image, Image) else Image(image) for image in images)
+    given = tuple(image if isinstance(image, Image) else Image(image) for image in images)
+    return given + tuple(image for image in message.images if not any(image is known for known in given))
 
 
 def _colours(message: Message) -> dict[str, str]:

@@ -53,7 +53,7 @@ Lines = Annotated[
 ]
 Out = Annotated[
     str | None,
-    typer.Option("--out", help="Folder for picture.png and answer.json; with --conversations, the file of answers."),
+    typer.Option("--out", help="Folder for picture.png and answer.json (and new-1.png ... of new pictures); with --conversations, the file of answers."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 
@@ -87,7 +87,10 @@ def predict(
     if conversations is None:
         question = _question(words, image, regions(point, not_point, box, mask, scribble))
         folder = None if out is None else folder_to_write(out)
-        answer = load_model(model, device, dtype).ask(question, **options)
+        loaded = load_model(model, device, dtype)
+        if not question.images and all(form.needs_picture for form in loaded.processor.formats.values()):
+            raise ValueError("There is no picture to ask about: give --image FILE.")
+        answer = loaded.ask(question, **options)
         _show(answer, question, folder, as_json_line)
         return
     if words is not None or image or point or not_point or box or mask or scribble:
@@ -111,9 +114,7 @@ def _question(words: str | None, image: list[str] | None, pointed: list[Region])
 
     if words is None or not words.strip():
         raise ValueError("There are no words to ask: write the question after MODEL, or give --conversations FILE.")
-    if not image:
-        raise ValueError("There is no picture to ask about: give --image FILE.")
-    pictures = [Image(source) for source in image]
+    pictures = [Image(source) for source in image or ()]
     for picture in pictures:
         if picture.kind == "path" and not os.path.isfile(picture.source):
             what = "is a folder" if os.path.isdir(picture.source) else "does not exist"
@@ -129,6 +130,8 @@ def _show(answer: Message, question: Conversation, folder: Path | None, as_json_
     written = answer.to_json()
     if folder is not None:
         answer.draw(question.images).save(folder / "picture.png")
+        for number, made in enumerate(answer.images, 1):
+            made.pil().save(folder / f"new-{number}.png")
         (folder / "answer.json").write_text(json.dumps(written, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         say(f"{folder / 'picture.png'} and {folder / 'answer.json'}")
     if as_json_line:
