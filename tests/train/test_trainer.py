@@ -66,7 +66,7 @@ def test_long_samples_are_dropped_and_counted_and_every_loss_is_logged(tmp_path)
     mixture = Mixture([(world, 1.0)], 1000, 24)
     lengths = np.array([len(model.processor.encode(mixture[row])) for row in range(24)])
     limit = int(np.median(lengths))
-    recipe = recipe_file(tmp_path, stage(steps=6, batch=4, row_tokens=limit, save_every=6, names=True))
+    recipe = recipe_file(tmp_path, stage(steps=6, batch=4, row_tokens=limit, save_every=6, lessons=["names"]))
     train(recipe, tmp_path / "run")
     logged = [entry for entry in history(tmp_path / "run") if "loss" in entry]
     assert len(logged) == 6

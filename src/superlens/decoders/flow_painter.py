@@ -88,8 +88,8 @@ class FlowPainter(Decoder):
     def sources(self, scene: Scene | None, requests: Requests) -> Tensor:
         """The pictures to be changed; zeros for new ones."""
         if scene is None:
-            return requests.vectors_KnC.new_zeros(len(requests), 3, self.side, self.side, dtype=torch.float32)
-        return to_floats(scene.pixels_BHWC[requests.picture_K])
+            return self.null.new_zeros(len(requests), 3, self.side, self.side)
+        return to_floats(scene.pixels_BHWC[requests.picture_K], self.null.dtype)
 
     def draw(self, like_K3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Training's dice: noise_K3HW, sigma_K in 0..1 (more often noisy than clean), and which requests the null one stands in for."""
@@ -136,7 +136,8 @@ class FlowPainter(Decoder):
     def wanted(self, targets: list[Image], source_K3HW: Tensor) -> Tensor:
         """Targets as K3HW; a new picture of another size is brought to this painter's side."""
         size = source_K3HW.shape[2:]
-        floats = [to_floats(torch.from_numpy(np.array(target.pixels))[None].to(source_K3HW.device)) for target in targets]
+        pixels = (torch.from_numpy(np.array(target.pixels))[None].to(source_K3HW.device) for target in targets)
+        floats = [to_floats(pixels_1HWC, source_K3HW.dtype) for pixels_1HWC in pixels]
         return torch.cat([one if one.shape[2:] == size else F.interpolate(one, size, mode="area") for one in floats])
 
     def counts(self, targets: list[Image]) -> dict[str, float]:
@@ -191,6 +192,6 @@ class Changed(Image):
         return Image(mixed_HW3.round().astype(np.uint8), of=self.of)
 
 
-def to_floats(pixels_BHWC: Tensor) -> Tensor:
+def to_floats(pixels_BHWC: Tensor, dtype: torch.dtype) -> Tensor:
     """uint8 [B, H, W, 3] -> [B, 3, H, W] in -1..1."""
-    return pixels_BHWC.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return pixels_BHWC.permute(0, 3, 1, 2).to(dtype) / 127.5 - 1
