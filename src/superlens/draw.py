@@ -33,7 +33,8 @@ def draw(message: Message, images=None):
 
     images: the conversation's pictures, a sequence of anything `Image` takes (or one of them); default: the pictures
     that the message knows (`Message.about`), else none. Those in its own content follow: new pictures, and changed ones
-    behind their source. Pictures that the message neither holds nor speaks of are left out, unless no picture is left then. Only the words are drawn if there is no picture.
+    behind their source. Pictures that the message neither holds nor speaks of are left out, unless no picture is left
+    then. Only the words are drawn if there is no picture.
     """
     pictures = _pictures(message, images)
     colours = _colours(message)

@@ -31,11 +31,12 @@ def test_the_surface():
         "masks": ("ap", "miou", "iou", "interactive", "absent", "routing"),
         "keypoints": ("oks", "pck", "routing"),
         "text": ("accuracy", "routing"),
+        "image": ("geneval", "edit", "routing"),
     }
     keys = {
         "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "miou": ["mIoU", "per_class"],
         "iou": ["gIoU", "cIoU"], "interactive": ["mIoU", "cIoU", "per_prompt"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
-        "accuracy": ["accuracy"], "routing": ["routing"],
+        "accuracy": ["accuracy"], "routing": ["routing"], "geneval": ["geneval", "per_task"], "edit": ["made", "kept"],
     }
     for part, names in METRICS.items():
         for name, kind in names.items():

@@ -27,11 +27,11 @@ from superlens.commands.common import (
 def evaluate(
     model: Model,
     data: Annotated[str, typer.Option(help="COCO JSON, VOC, DeepLabCut CSV, LLaVA JSON, our JSONL, or world.", show_default=False)],
-    part: Annotated[str, typer.Option(help="What is measured: boxes, masks, keypoints or text.", show_default=False)],
+    part: Annotated[str, typer.Option(help="What is measured: boxes, masks, keypoints, text or image.", show_default=False)],
     metric: Annotated[
         str | None,
         typer.Option(help="boxes: ap, p50, absent. masks: ap, miou, iou, interactive, absent. keypoints: oks, pck:0.1. "
-                          "text: accuracy. All: routing."),
+                          "text: accuracy. image: geneval, edit. All: routing."),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Only questions of this task, for instance count or reason_boxes (the drawn world).")
@@ -44,11 +44,11 @@ def evaluate(
     seed: Seed = 0,
     min_score: MinScore = 0.3,
 ) -> None:
-    """Measure MODEL's generated answers against a data set. Figures are fractions, 0 to 1."""
+    """Measure MODEL's generated answers against a data set. Figures are fractions, 0 to 1, but for dB."""
     device, dtype = checked_device(device), checked_dtype(dtype)
     from superlens.evaluate.metrics import metric_class
 
-    metric_class(part, metric)
+    metric_class(part, metric, task)
     source = open_checked(data)
     if not len(source.examples(part, seed=seed, limit=1)):
         raise ValueError(f"--data: '{data}' has nothing to ask about {part}.")

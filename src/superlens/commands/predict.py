@@ -53,7 +53,7 @@ Lines = Annotated[
 ]
 Out = Annotated[
     str | None,
-    typer.Option("--out", help="Folder for picture.png and answer.json (and new-1.png ... of new pictures); with --conversations, the file of answers."),
+    typer.Option("--out", help="Folder for picture.png, answer.json, new-1.png ...; with --conversations, the file of answers."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")]
 

@@ -26,16 +26,13 @@ from superlens.data.world.kinds import ANY, plural
 from superlens.data.world.relations import OPPOSITE
 from superlens.data.world.scene import SIZES
 from superlens.data.world.shapes import SHAPES
-from superlens.data.world.textures import COLOUR_RANGES, COLOURS
+from superlens.data.world.textures import COLOURS
+from superlens.evaluate.colours import colour_mask
 from superlens.evaluate.metrics.base import ignored, plain
 from superlens.message import Boxes, Conversation, Image, Keypoints, Message, Text
 
 GREY = 128
 IN_WORDS = ("caption", "describe", "count", "colour", "exists", "relation", "place", "side")
-# Lighting, texture and blur move a colour beyond the range it was drawn from.
-HUE_SLACK = 7.0
-SATURATION_SLACK = 0.15
-VALUE_SLACK = 0.2
 MIN_PIXELS = 12
 
 
@@ -177,32 +174,6 @@ class ColourThreshold:
                 boxes.append(np.array([[columns.start, rows.start, columns.stop, rows.stop]], np.float32))
                 scores.append(sizes[number] / (sizes[number] + self.min_pixels))
         return np.concatenate(boxes), np.array(scores, np.float32)
-
-
-def colour_mask(pixels_HW3: np.ndarray, colour: str) -> np.ndarray:
-    """(H, W) bool: which pixels of a picture (uint8 RGB) a colour of the drawn world may be, with some slack."""
-    hues, saturations, values = COLOUR_RANGES[colour]
-    rgb_HW3 = pixels_HW3.astype(np.float32) / 255
-    value_HW, least_HW = rgb_HW3.max(2), rgb_HW3.min(2)
-    spread_HW = value_HW - least_HW
-    saturation_HW = spread_HW / np.maximum(value_HW, 1e-6)
-    if colour == "black":
-        return value_HW <= values[1] + VALUE_SLACK / 4
-    near_HW = (value_HW >= values[0] - VALUE_SLACK) & (value_HW <= values[1] + VALUE_SLACK)
-    near_HW &= saturation_HW >= saturations[0] - SATURATION_SLACK
-    if colour == "white":
-        return near_HW & (saturation_HW <= saturations[1] + SATURATION_SLACK / 2)
-    away_HW = (_hue(rgb_HW3, value_HW, spread_HW) - (hues[0] + hues[1]) / 2 + 180) % 360 - 180
-    return near_HW & (np.abs(away_HW) <= (hues[1] - hues[0]) / 2 + HUE_SLACK)
-
-
-def _hue(rgb_HW3: np.ndarray, value_HW: np.ndarray, spread_HW: np.ndarray) -> np.ndarray:
-    """(H, W) degrees, 0..360."""
-    red, green, blue = np.moveaxis(rgb_HW3, 2, 0)
-    spread = np.maximum(spread_HW, 1e-6)
-    sixths = np.where(value_HW == red, (green - blue) / spread,
-                      np.where(value_HW == green, 2 + (blue - red) / spread, 4 + (red - green) / spread))
-    return sixths * 60 % 360
 
 
 def form_of(question: str) -> str:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
     from superlens.message import Conversation, Message
 
-PARTS = ("boxes", "masks", "keypoints", "text")
+PARTS = ("boxes", "masks", "keypoints", "text", "image")
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,15 @@ class Example:
     answer: the reference message; every asked label is in it, empty where nothing is there.
     picture: what to group by (the image id of the file, or the line number).
     task: the task's one name ("boxes", "masks", "caption", "count", ...).
+    facts: what an answer is judged by where more than one is right: of a new picture, what it has to show (`Wanted` of the drawn
+        world), of an edited one, what has to have changed (`Change`); None elsewhere.
     """
 
     question: Conversation
     answer: Message
     picture: int | str
     task: str
+    facts: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,7 @@ class Source:
         raise NotImplementedError
 
     def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
-        """Evaluation items for part "boxes", "masks", "keypoints" or "text": lazy, deterministic by seed, held-out wordings.
+        """Evaluation items for one of `PARTS`: lazy, deterministic by seed, held-out wordings.
 
         Raises ValueError when this source has no such part.
         """

@@ -63,7 +63,7 @@ class ConversationSource(Source):
         return conversation if self.augment is None else self.augment(conversation, rng)
 
     def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
-        """Boxes, masks and keypoints: the last answer with such a part, after its history. Text: every answer of words alone.
+        """Boxes, masks, keypoints and pictures: the last answer with such a part, after its history. Text: every answer of words alone.
 
         See `Source`; `seed` plays no role, since the wordings are those of the file.
         """
@@ -85,7 +85,7 @@ class ConversationSource(Source):
                 kinds = set() if isinstance(content, str) else {
                     item.get("type") for item in content if isinstance(item, dict)
                 }
-                wanted = not kinds & set(OUTPUT_TYPES) if part == "text" else part in kinds
+                wanted = not kinds & {*OUTPUT_TYPES, "image"} if part == "text" else part in kinds
                 found += [(index, at)] if wanted else []
         return found if part == "text" else found[-1:]
 
@@ -98,4 +98,4 @@ class ConversationSource(Source):
     def _opened(self, part):
         if not isinstance(part, Image) or part.kind != "path":
             return part
-        return Image(self._cache.get(part.source, lambda: part.pixels))
+        return Image(self._cache.get(part.source, lambda: part.pixels), of=part.of)

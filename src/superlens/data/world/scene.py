@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -26,6 +27,7 @@ TRAIN_PAIRS = ALL_PAIRS - HELD_OUT_PAIRS
 CLEAR_SHARE, CLEAR_AREA = 0.6, 24
 CLUSTER = 0.3
 _COUNT_WEIGHTS = np.array([2, 3, 4, 5, 5, 5, 4, 4, 3, 3, 2, 2], dtype=float)
+_Canvas = TypeVar("_Canvas", bound="Canvas")
 _COUNT_EDGES = np.cumsum(_COUNT_WEIGHTS / _COUNT_WEIGHTS.sum())
 
 
@@ -142,6 +144,38 @@ def _odd_one(rng: np.random.Generator, options: tuple, count: int) -> list[tuple
     return chosen
 
 
+@dataclass(frozen=True, eq=False)
+class Film:
+    """What a camera does to a scene: uneven light and a tint (factors), noise (added), a blur (radius in pixels, 0 for none)."""
+
+    glow_HW: np.ndarray
+    tint_3: np.ndarray
+    noise_HW3: np.ndarray
+    blur: float
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, size: int, light: float) -> Film:
+        """A random film for pictures of a size whose light comes from `light` (radians)."""
+        line = np.linspace(-1, 1, size, dtype=np.float32)
+        fall = between(rng, 0.0, 0.12)
+        glow_HW = 1 + fall * (line[:, None] * math.sin(light) + line[None, :] * math.cos(light))
+        tint_3 = (between(rng, 0.86, 1.08) * (1 + 0.05 * (rng.random(3) - 0.5))).astype(np.float32)
+        noise_HW3 = between(rng, 0.004, 0.035) * grain(rng, size, size)
+        blur = between(rng, 0.3, 0.7) * size / BASE if rng.random() < 0.25 else 0.0
+        return cls(glow_HW, tint_3, noise_HW3, blur)
+
+    def develop(self, pixels_HW3: np.ndarray) -> np.ndarray:
+        """Pixels (float32, about 0..1) as a picture, uint8. Where two inputs agree, but for the blur's reach, so do their pictures."""
+        pixels = pixels_HW3 * self.glow_HW[..., None]
+        pixels *= self.tint_3
+        pixels += self.noise_HW3
+        np.clip(pixels, 0, 1, out=pixels)
+        picture = (pixels * 255 + 0.5).astype(np.uint8)
+        if self.blur:
+            picture = np.array(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(self.blur)))
+        return picture
+
+
 class Canvas:
     """A picture in the making: pixels, owners, and the counts that keep occlusion within its bound.
 
@@ -154,18 +188,30 @@ class Canvas:
 
     def __init__(self, rng: np.random.Generator, size: int):
         self.rng, self.size = rng, size
-        self.pixels = background(rng, size)
-        self.owner_HW = np.full((size, size), -1, dtype=np.int8)
+        self.pixels = self._ground()
         self.light = between(rng, 0, 2 * math.pi)
         self.shadow = between(rng, 0.2, 0.55) if rng.random() < 0.6 else 0.0
         # A few scenes are crowded: some of their things are seen too little to be asked for.
         self.least_visible = 0.3 if rng.random() < 0.1 else CLEAR_SHARE + 0.005
+        self._clear()
+
+    def _clear(self) -> None:
+        """An empty inventory."""
+        self.owner_HW = np.full((self.size, self.size), -1, dtype=np.int8)
         self.words: list[tuple[str, str, str, float]] = []
         self.spots: list[tuple[float, float, float]] = []
         self.whole: list[int] = []
         self.inside: list[int] = []
         self.seen: list[int] = []
         self.covers: list[tuple[int, int]] = []
+
+    def _ground(self) -> np.ndarray:
+        """What lies behind all things, (H, W, 3) float32 about 0..1."""
+        return background(self.rng, self.size)
+
+    def _skin(self, tone: np.ndarray, height: int, width: int) -> np.ndarray:
+        """The surface of a thing of the colour `tone` (3,), (H, W, 3) float32."""
+        return surface(self.rng, tone, height, width, self.light)
 
     def add(self, shape: str, colour: str, size_word: str) -> bool:
         """Draw one thing in front of all others; False when no place was found."""
@@ -178,7 +224,7 @@ class Canvas:
         for _ in range(8):
             place = self._place(alpha, tone, colour)
             if place is not None:
-                self._draw(alpha, surface(rng, tone, *alpha.shape, self.light), *place)
+                self._draw(alpha, self._skin(tone, *alpha.shape), *place)
                 self.words.append((shape, colour, size_word, diameter))
                 return True
         return False
@@ -196,26 +242,32 @@ class Canvas:
         else:
             top = int(between(rng, -spill * height - 1, size - height * (1 - spill) + 1))
             left = int(between(rng, -spill * width - 1, size - width * (1 - spill) + 1))
-        y0, y1, x0, x1 = max(top, 0), min(top + height, size), max(left, 0), min(left + width, size)
-        window = (slice(y0, y1), slice(x0, x1))
-        inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
-        solid = alpha[inner] > 0.5
-        below = self.owner_HW[window][solid]
-        hits = np.bincount(below + 1, minlength=len(self.words) + 1)[1:]
+        window, inner, solid, hits, whole = self._fit(alpha, top, left)
+        seen = int(solid.sum())
         for index, hit in enumerate(hits.tolist()):
             left_over = self.seen[index] - hit
             # On a thing of its own colour a new one would be seen by nobody.
-            if hit > 0.3 * below.size and self.words[index][1] == colour:
+            if hit > 0.3 * seen and self.words[index][1] == colour:
                 return None
             if hit and (left_over < self.least_visible * self.whole[index] or left_over < CLEAR_AREA // 2):
                 return None
         behind = self.pixels[window].reshape(-1, 3)[::7].mean(axis=0)
         if float(np.abs(behind - tone).sum()) < contrast:
             return None
-        whole = int((alpha > 0.5).sum())
-        if below.size < CLEAR_AREA or below.size < self.least_inside * whole:
+        if seen < CLEAR_AREA or seen < self.least_inside * whole:
             return None
         return window, inner, solid, hits, whole
+
+    def _fit(self, alpha: np.ndarray, top: int, left: int) -> tuple:
+        """What `_place` returns, for a patch with its corner at (top, left), whatever it hides."""
+        y0, y1 = max(top, 0), min(top + alpha.shape[0], self.size)
+        x0, x1 = max(left, 0), min(left + alpha.shape[1], self.size)
+        window = (slice(y0, y1), slice(x0, x1))
+        inner = (slice(y0 - top, y1 - top), slice(x0 - left, x1 - left))
+        solid = alpha[inner] > 0.5
+        below = self.owner_HW[window][solid]
+        hits = np.bincount(below + 1, minlength=len(self.words) + 1)[1:]
+        return window, inner, solid, hits, int((alpha > 0.5).sum())
 
     def _beside(self, height: int, width: int) -> tuple[int, int]:
         """A place (top, left) touching or partly covering one of the things that are there."""
@@ -259,21 +311,8 @@ class Canvas:
             self.pixels[top:y1, left:x1] *= 1 - dark[top - y0: y1 - y0, left - x0: x1 - x0, None]
 
     def develop(self) -> np.ndarray:
-        """Uneven light, a tint, a little blur and the noise of a sensor: (H, W, 3) uint8."""
-        rng, size = self.rng, self.size
-        line = np.linspace(-1, 1, size, dtype=np.float32)
-        fall = between(rng, 0.0, 0.12)
-        glow = 1 + fall * (line[:, None] * math.sin(self.light) + line[None, :] * math.cos(self.light))
-        tint = (between(rng, 0.86, 1.08) * (1 + 0.05 * (rng.random(3) - 0.5))).astype(np.float32)
-        pixels = self.pixels * glow[..., None]
-        pixels *= tint
-        pixels += between(rng, 0.004, 0.035) * grain(rng, size, size)
-        np.clip(pixels, 0, 1, out=pixels)
-        picture = (pixels * 255 + 0.5).astype(np.uint8)
-        if rng.random() < 0.25:
-            soft = Image.fromarray(picture).filter(ImageFilter.GaussianBlur(between(rng, 0.3, 0.7) * size / BASE))
-            picture = np.array(soft)
-        return picture
+        """The finished picture, (H, W, 3) uint8, taken on a film of its own."""
+        return Film.drawn(self.rng, self.size, self.light).develop(self.pixels)
 
     def things(self) -> tuple[Thing, ...]:
         """The finished inventory; every thing has at least one visible pixel."""
@@ -287,18 +326,27 @@ class Canvas:
                                1 - seen / self.inside[index]))
         return tuple(found)
 
+    def scene(self) -> Scene:
+        """The finished scene; to be asked for once."""
+        return Scene(self.develop(), self.owner_HW, self.things(), tuple(self.covers))
+
 
 def draw_scene(rng: np.random.Generator, size: int = BASE, pairs: frozenset[tuple[str, str]] = ALL_PAIRS) -> Scene:
     """Draw one square scene of `size` pixels with 1-12 things whose (shape, colour) are among `pairs`.
 
     A pure function of the state of `rng`. Things cover each other by at most 40 % (in one scene of ten by up to 70 %).
     """
-    canvas = Canvas(rng, size)
-    wanted = plan(rng, pairs)
+    return fill(Canvas(rng, size), pairs).scene()
+
+
+def fill(canvas: _Canvas, pairs: frozenset[tuple[str, str]], most: int | None = None) -> _Canvas:
+    """Draw 1-12 things, or 1 to `most`, whose (shape, colour) are among `pairs`; the same canvas again."""
+    rng = canvas.rng
+    wanted = plan(rng, pairs)[:most]
     crowd = 0.25 if len(wanted) > 7 else 0.0
     for shape, colour in wanted:
         draw = rng.random() + crowd * rng.random()
         canvas.add(shape, colour, "large" if draw < 0.25 else "medium" if draw < 0.6 else "small")
     while not canvas.words:
         canvas.add(*_pick(rng, _sorted_pairs(pairs)), "medium")
-    return Scene(canvas.develop(), canvas.owner_HW, canvas.things(), tuple(canvas.covers))
+    return canvas

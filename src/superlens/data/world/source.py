@@ -10,15 +10,19 @@ import numpy as np
 
 from superlens.data.sources.base import Example, LazyExamples, Source
 from superlens.data.templates import TASKS, part_of
+from superlens.data.wordings_pictures import PICTURE_TASKS as NEW_PICTURES
 from superlens.data.world import questions
 from superlens.data.world.context import TASKS as IN_CONTEXT
 from superlens.data.world.context import context_talk
+from superlens.data.world.edits import TASK as EDITING
+from superlens.data.world.edits import edit_talk
 from superlens.data.world.expressions import refer_turn
 from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
 from superlens.data.world.figures import FigureScene, draw_figures
 from superlens.data.world.follow import TASKS as FOLLOWING
 from superlens.data.world.follow import follow_turn, shuffled
 from superlens.data.world.grounded import caption_turn, count_boxes_turn
+from superlens.data.world.pictures import picture_talk
 from superlens.data.world.pointing import like_boxes_turn, region_masks_turn, region_text_turn
 from superlens.data.world.reasoning import reason_turn
 from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
@@ -29,21 +33,23 @@ SPLITS = ("train", "val")
 TEXT_TASKS = ("count", "colour", "exists", "relation")
 MORE_TEXT = ("describe", "caption", "place", "side")
 # How often each task is asked, before the caller says otherwise: reading the picture is the slow part to learn.
-# Keypoints, words that carry boxes or masks, what is pointed at, what goes on from an answer, and examples in context are asked for
-# by those who train a model for them.
+# Keypoints, words that carry boxes or masks, what is pointed at, what goes on from an answer, examples in context, and pictures that
+# are drawn or changed are asked for by those who train a model for them.
 WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
     "caption_boxes": 0.0, "caption_masks": 0.0, "count_boxes": 0.0, "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
-    **dict.fromkeys((*FOLLOWING, *IN_CONTEXT), 0.0),
+    **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING), 0.0),
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
     "masks": {"masks": 0.6, "refer_masks": 0.25, "reason_masks": 0.15},
     "keypoints": {"keypoints": 1.0},
     "text": dict.fromkeys(TEXT_TASKS, 0.25),
+    "image": dict.fromkeys(NEW_PICTURES, 1 / len(NEW_PICTURES)),
 }
+_IN_TURN = ("text", "image")  # parts whose tasks are asked in equal shares
 _Maker = Callable[[Scene, np.random.Generator, Setting], Turn | None]
 _MAKERS: Mapping[str, _Maker] = {
     **{task: functools.partial(list_turn, task) for task in ("boxes", "masks")},
@@ -61,6 +67,11 @@ _MAKERS: Mapping[str, _Maker] = {
 _FIGURE_MAKERS: Mapping[str, _Maker] = {
     **{task: functools.partial(figure_list_turn, task) for task in ("boxes", "masks")},
     "keypoints": keypoints_turn,
+}
+# Conversations of one question with pictures of their own, or none.
+_Talk = Callable[[str, np.random.Generator, int, Setting], tuple[Conversation, Turn]]
+_TALKS: Mapping[str, _Talk] = {
+    **dict.fromkeys(IN_CONTEXT, context_talk), **dict.fromkeys(NEW_PICTURES, picture_talk), EDITING: edit_talk,
 }
 _TRIES = 200
 _EXAMPLES = 500
@@ -100,8 +111,8 @@ class World(Source):
         """One scene and 1-4 questions about it with their answers; a pure function of (index, state of rng).
 
         Every question can be understood without those before it, but for those of the tasks "follow_...", which go on from
-        the answer before. The picture, (size, size, 3) uint8, stands in the first user message; of the tasks "context_..." there
-        is one question, with two pictures.
+        the answer before. The picture, (size, size, 3) uint8, stands in the first user message. Of the tasks "context_..." there
+        is one question, with two pictures; so there is of those for pictures, with none ("edit_image": one), and the answer is one.
         """
         index = self._check_index(index)
         own = self._generator(index, int(rng.integers(2**62)))
@@ -109,8 +120,8 @@ class World(Source):
         wanted = int(own.integers(self.turns[0], self.turns[1] + 1))
         alone = {task: weight for task, weight in self.tasks.items() if task not in FOLLOWING}
         task = _draw(alone, own)
-        if task in IN_CONTEXT:  # two pictures, one question
-            question, turn = context_talk(task, own, self.size, setting)
+        if task in _TALKS:
+            question, turn = _TALKS[task](task, own, self.size, setting)
             return Conversation((*question.messages, turn.answer))
         scene, first = self._scene_for(task, own, setting)
         turns = [first]
@@ -134,21 +145,22 @@ class World(Source):
         """Evaluation items: scenes of the validation split, one question each, in wordings never used in training.
 
         part: "boxes" and "masks" mix lists of names (a quarter of them absent), referring and reasoning; "keypoints"
-        asks for all 17 points of persons; "text" is counts, colours, existence and relations in equal shares. task: only
-        this one, which may be one that is not mixed in ("describe", "caption", "place", "side" and "region_text" of "text",
-        "region_masks", "like_boxes", "context_boxes" ...). limit: how many, default 500. Item i is a pure function of
-        (seed, i); `split` and the source's own seed play no part, so a training source names the same examples.
+        asks for all 17 points of persons; "text" is counts, colours, existence and relations in equal shares, "image" the tasks
+        for new pictures. task: only this one, which may be one that is not mixed in ("describe", "caption", "place", "side" and
+        "region_text" of "text", "region_masks", "like_boxes", "context_boxes", "edit_image" ...). limit: how many, default 500.
+        Item i is a pure function of (seed, i); `split` and the source's own seed play no part, so a training source names the
+        same examples.
         Raises ValueError for an unknown part or task.
         """
         if part not in _PART_TASKS:
             raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(_PART_TASKS)}.')
-        allowed = sorted(name for name in (*_MAKERS, *IN_CONTEXT) if part_of(name) == part)
+        allowed = sorted(name for name in (*_MAKERS, *_TALKS) if part_of(name) == part)
         if task is not None and task not in allowed:
             raise ValueError(f'Got the task "{task}" for the part "{part}"; expected one of {", ".join(allowed)}.')
         tasks = _checked(_PART_TASKS[part] if task is None else {task: 1.0})
         val = World("val", seed=seed, size=self.size)
         label = zlib.crc32(f"{part} {task or ''}".encode())
-        make = functools.partial(val._example, tasks, label, part == "text" and task is None)
+        make = functools.partial(val._example, tasks, label, part in _IN_TURN and task is None)
         return LazyExamples(range(_EXAMPLES if limit is None else limit), make)
 
     @property
@@ -171,16 +183,16 @@ class World(Source):
     def _example(self, tasks: Mapping[str, float], label: int, in_turn: bool, index: int) -> Example:
         own = self._generator(label, index)
         task = tuple(tasks)[index % len(tasks)] if in_turn else _draw(tasks, own)
-        if task in IN_CONTEXT:
-            question, turn = context_talk(task, own, self.size, Setting(held_out=True, pairs=ALL_PAIRS))
-            return Example(question, turn.answer, index, task)
+        if task in _TALKS:
+            question, turn = _TALKS[task](task, own, self.size, Setting(held_out=True, pairs=ALL_PAIRS))
+            return Example(question, turn.answer, index, task, turn.facts)
         scene, turn = self._scene_for(task, own, Setting(held_out=True, pairs=ALL_PAIRS))
         question = Conversation((Message("user", (Image(scene.picture), *turn.asked)),))
         return Example(question, turn.answer, index, task)
 
 
 def _checked(tasks: Mapping[str, float]) -> dict[str, float]:
-    unknown = [task for task in tasks if task not in (*_MAKERS, *FOLLOWING, *IN_CONTEXT)]
+    unknown = [task for task in tasks if task not in (*_MAKERS, *FOLLOWING, *_TALKS)]
     if unknown:
         raise ValueError(f'Got the task "{unknown[0]}" for the drawn world; expected one of {", ".join(TASKS)}.')
     if any(weight < 0 for weight in tasks.values()) or not sum(tasks.values()) > 0:
@@ -198,7 +210,7 @@ def _draw(tasks: Mapping[str, float], rng: np.random.Generator) -> str:
 
 def _turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
     """A question of this task about the scene; None when it allows none that is sure."""
-    # Examples in context bring their own pictures: they are no further question about this one.
+    # The tasks of `_TALKS` have their own pictures: they are no further question about this one.
     make = (_FIGURE_MAKERS if isinstance(scene, FigureScene) else _MAKERS).get(task)
     return None if make is None else make(scene, rng, setting)
 

@@ -167,6 +167,12 @@ def background(rng: np.random.Generator, size: int) -> np.ndarray:
     return np.ascontiguousarray(picture, dtype=np.float32)
 
 
+def calm(rng: np.random.Generator, size: int) -> np.ndarray:
+    """A plain background of one muted tone that varies softly, (size, size, 3) float32 in 0.2..0.8: little to learn."""
+    tone = np.array(colorsys.hsv_to_rgb(rng.random(), between(rng, 0.03, 0.28), between(rng, 0.34, 0.68)), dtype=np.float32)
+    return tone * (1 + 0.14 * (smooth(rng, size, 2, 2).clip(0, 1) - 0.5))[..., None]
+
+
 def surface(rng: np.random.Generator, paint_3: np.ndarray, height: int, width: int, light: float) -> np.ndarray:
     """The lit, textured skin of one object, (H, W, 3) float32; `light` is where the light comes from, in radians."""
     v = np.linspace(-1, 1, height, dtype=np.float32)[:, None]

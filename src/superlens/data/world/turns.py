@@ -28,13 +28,17 @@ About = tuple[tuple[str, Boxes, str], ...]
 
 @dataclass(frozen=True)
 class Turn:
-    """A question in words and the message that answers it. The regions stand where the question has `POINTED`, in order."""
+    """A question in words and the message that answers it. The regions stand where the question has `POINTED`, in order.
+
+    `facts`: as in `Example`.
+    """
 
     task: str
     question: str
     answer: Message
     regions: tuple[Region, ...] = ()
     about: About = ()
+    facts: object = None
 
     @property
     def taught(self) -> tuple[Part, ...]:

@@ -10,6 +10,7 @@ from superlens.evaluate.metrics.base import Facts, Metric
 from superlens.evaluate.metrics.interactive import Interactive
 from superlens.evaluate.metrics.keypoints import CorrectKeypoints, KeypointPrecision
 from superlens.evaluate.metrics.mean_iou import MeanIou
+from superlens.evaluate.metrics.pictures import Edit, GenEval
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
 from superlens.evaluate.metrics.routing import Routing
 from superlens.evaluate.metrics.text import Accuracy
@@ -21,20 +22,26 @@ METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
               "routing": Routing},
     "keypoints": {"oks": KeypointPrecision, "pck": CorrectKeypoints, "routing": Routing},
     "text": {"accuracy": Accuracy, "routing": Routing},
+    "image": {"geneval": GenEval, "edit": Edit, "routing": Routing},
 }
+# Tasks that the first metric of their part can not measure, and what can.
+BY_TASK: Mapping[str, str] = {"edit_image": "edit"}
 
 __all__ = ["METRICS", "Facts", "Metric", "metric_class"]
 
 
-def metric_class(part: str, name: str | None = None) -> type[Metric]:
-    """The metric `name` of `part`, by default the part's first; `name:parameter` sets what a metric lets be set ("pck:0.1").
+def metric_class(part: str, name: str | None = None, task: str | None = None) -> type[Metric]:
+    """The metric `name` of `part`; `name:parameter` sets what a metric lets be set ("pck:0.1").
+
+    By default the part's first, but for the tasks of `BY_TASK`.
 
     Raises ValueError naming the nearest valid part or metric, or saying what the parameter should be.
     """
     if part not in METRICS:
         raise ValueError(f"unknown part '{part}' to evaluate: {nearest(part, METRICS)}")
     if name is None:
-        return next(iter(METRICS[part].values()))
+        usual = BY_TASK.get(task)
+        name = usual if usual in METRICS[part] else next(iter(METRICS[part]))
     kind, colon, parameter = name.partition(":")
     if kind not in METRICS[part]:
         raise ValueError(f"unknown metric '{kind}' for {part}: {nearest(kind, METRICS[part])}")

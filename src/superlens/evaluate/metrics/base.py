@@ -39,8 +39,8 @@ class Facts:
 class Metric:
     """Adds up (example, answer) pairs; `result` says what they come to.
 
-    facts: about the data set. part: "boxes", "masks", "keypoints" or "text". min_score: objects below it do not count as shown,
-    where a metric speaks of what a user would see (average precision looks at all scores).
+    facts: about the data set. part: "boxes", "masks", "keypoints", "text" or "image". min_score: objects below it do not count as
+    shown, where a metric speaks of what a user would see (average precision looks at all scores).
     Subclasses keep what they need of an answer and no more: an answer's masks must not pile up.
     """
 
