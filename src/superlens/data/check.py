@@ -14,6 +14,7 @@ from superlens.data.sources.deeplabcut import point_problems, read_deeplabcut
 from superlens.data.sources.files import read_json, recognise
 from superlens.data.sources.jsonl import read_lines, wrong_line
 from superlens.data.sources.llava import read_llava, to_messages
+from superlens.data.sources.pairs import read_pairs
 from superlens.data.sources.referring import read_referring
 from superlens.data.sources.rle import decode, leaves_picture, to_rles, what_is_wrong
 from superlens.data.sources.voc import read_voc
@@ -46,6 +47,8 @@ def check(
             return _check_deeplabcut(path, root, walk)
         if form in ("refcoco", "reasonseg"):
             return _check_referring(path, root, walk)
+        if form == "pairs":
+            return _check_pairs(path, root, walk)
         if form == "jsonl":
             return _check_jsonl(path, root, walk)
         return _check_llava(path, root, walk)
@@ -170,6 +173,20 @@ def _check_referring(path: str | os.PathLike, root: str | os.PathLike | None, wa
         sentence = sentence or next((f"A mask is broken: {words}." for words in wrong if words), None)
         if sentence and f"image {picture.id}" not in told:
             problems.append(Problem(f"image {picture.id}", sentence))
+    return problems
+
+
+def _check_pairs(path: str | os.PathLike, root: str | os.PathLike | None, walk: Progress) -> list[Problem]:
+    pairs, problems = read_pairs(path, root)
+    if not pairs and not problems:
+        raise ValueError(f"{path} has no records; expected at least one picture with words.")
+    pictures = _Pictures()
+    for pair in walk(pairs):
+        size, sentence = pictures.look(pair.picture)
+        if pair.source is not None and sentence is None:
+            sentence = pictures.compare(pair.source, *size)
+        if sentence:
+            problems.append(Problem(pair.place, sentence))
     return problems
 
 

@@ -45,7 +45,7 @@ Depict {scene} for me, please.
 PICTURE_TASKS = ("one_image", "two_image", "count_image", "colour_image", "relation_image", "bind_image")
 
 PICTURE_WORDINGS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(PICTURE_TASKS, _NEW),
+    **dict.fromkeys((*PICTURE_TASKS, "caption_image"), _NEW),
     "edit_image": ("""
 {change}.
 <please>{change}<place><stop>

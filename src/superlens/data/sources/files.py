@@ -9,8 +9,9 @@ from typing import Any
 
 FORMATS = (
     "COCO JSON, Pascal VOC (an XML file or a folder of them), a CollectedData CSV of DeepLabCut, refs of RefCOCO, a ReasonSeg folder, "
-    "LLaVA JSON, or our JSONL"
+    "an InstructPix2Pix folder, pictures with words (.txt beside them, or lines of JSON), LLaVA JSON, or our JSONL"
 )
+PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".JPG", ".JPEG", ".PNG")
 
 
 def existing(path: str | os.PathLike) -> Path:
@@ -33,7 +34,7 @@ def read_json(path: str | os.PathLike) -> Any:
 
 
 def recognise(path: str | os.PathLike) -> str:
-    """One of "coco", "voc", "deeplabcut", "refcoco", "reasonseg", "llava", "jsonl" and "llava_lines", by content.
+    """One of "coco", "voc", "deeplabcut", "refcoco", "reasonseg", "pairs", "llava", "jsonl" and "llava_lines", by content.
 
     ValueError when it is none of them.
     """
@@ -45,6 +46,8 @@ def recognise(path: str | os.PathLike) -> str:
             return "deeplabcut"
         if any(b'"shapes"' in _head(file) or b'"is_sentence"' in _head(file) for file in sorted(path.glob("*.json"))[:20]):
             return "reasonseg"
+        if has_pairs(path):
+            return "pairs"
         raise ValueError(f"The folder {path} holds no Pascal VOC annotations (*.xml) and no CollectedData*.csv; expected {FORMATS}.")
     with open(path, "rb") as file:
         start = file.read(65536).lstrip(b"\xef\xbb\xbf \t\r\n")
@@ -61,6 +64,19 @@ def recognise(path: str | os.PathLike) -> str:
     if start[:1] == b"{":
         return _recognise_object(path, start)
     raise ValueError(f"{path} is in no known format; expected {FORMATS}.")
+
+
+def has_pairs(folder: Path) -> bool:
+    """Whether a folder holds edits as InstructPix2Pix has them, or pictures with words."""
+    if (folder / "seeds.json").is_file() or (folder / "metadata.jsonl").is_file():
+        return True
+    return any(file.with_suffix(ending).is_file() for file in folder.rglob("*.txt") for ending in PICTURE_ENDINGS)
+
+
+def is_pair(record: dict) -> bool:
+    """Whether a line's object is a picture with words, or an edit."""
+    shown = any(key.removesuffix("_file_name") in ("file_name", "image", "input_image", "original_image") for key in record)
+    return shown and any(key in record for key in ("text", "caption", "edit_prompt", "instruction"))
 
 
 def _head(file: Path) -> bytes:
@@ -103,6 +119,8 @@ def _recognise_object(path: Path, start: bytes) -> str:
             return "jsonl"
         if isinstance(first, dict) and "conversations" in first:
             return "llava_lines"
+        if isinstance(first, dict) and is_pair(first):
+            return "pairs"
     # A broken line of ours must be reported as a line of ours, not as a broken COCO file.
     head = start.lstrip(b"{ \t\r\n")
     if head.startswith(b'"messages"'):

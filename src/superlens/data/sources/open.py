@@ -12,6 +12,7 @@ from superlens.data.sources.deeplabcut import DeepLabCutSource
 from superlens.data.sources.files import recognise
 from superlens.data.sources.jsonl import JsonlSource
 from superlens.data.sources.llava import LlavaSource
+from superlens.data.sources.pairs import PairSource
 from superlens.data.sources.referring import ReferringSource
 from superlens.data.sources.voc import VocSource
 
@@ -20,8 +21,8 @@ FILE_OPTIONS = ("augment", "cache_mb", "root")
 
 
 def open_source(path: str | os.PathLike, **options: Any) -> Source:
-    """The source behind `path`: COCO JSON, Pascal VOC, DeepLabCut CSV, refs of RefCOCO, a ReasonSeg folder, LLaVA JSON, our JSONL,
-    or "world".
+    """The source behind `path`: COCO JSON, Pascal VOC, DeepLabCut CSV, refs of RefCOCO, a ReasonSeg folder, edits of
+    InstructPix2Pix, pictures with words, LLaVA JSON, our JSONL, or "world".
 
     options: those of the source's constructor (`tasks`, `augment`, `cache_mb`, `root`; `split` for VOC and refs; `thing` for
     DeepLabCut; `split`, `seed`, `size`, `turns`, `length` for the world, to which augment, cache_mb and root mean
@@ -38,6 +39,7 @@ def open_source(path: str | os.PathLike, **options: Any) -> Source:
     if form == "coco":
         return open_coco(path, **_checked(path, CocoSource, options))
     kinds = {"voc": VocSource, "deeplabcut": DeepLabCutSource, "jsonl": JsonlSource}
+    kinds["pairs"] = PairSource
     kinds |= dict.fromkeys(("refcoco", "reasonseg"), ReferringSource)
     kind = kinds.get(form, LlavaSource)
     return kind(path, **_checked(path, kind, options))

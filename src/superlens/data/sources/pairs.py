@@ -1,0 +1,194 @@
+"""Pictures with words, and pictures with changed copies of themselves: what new and edited pictures are learned from.
+
+Read are
+    a folder of the InstructPix2Pix set (arXiv 2211.09800): seeds.json, and NAME/prompt.json, NAME/SEED_0.jpg, NAME/SEED_1.jpg
+    a folder of pictures, each with its words in a .txt of the same name (img2dataset's "files")
+    lines of JSON, a file or the metadata.jsonl of a folder ("imagefolder" of Hugging Face): {"file_name" or "image": ..., "text" or
+    "caption": ...}, or {"input_image": ..., "edit_prompt": ..., "edited_image": ...}, each picture's key with or without "_file_name"
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from superlens.data import templates
+from superlens.data.augment import Augment
+from superlens.data.sources.base import Example, LazyExamples, Problem, Source, chosen_tasks, refuse
+from superlens.data.sources.files import PICTURE_ENDINGS, existing, read_json
+from superlens.data.sources.jsonl import read_lines
+from superlens.message import Conversation, Image, Message, Text
+
+PICTURE_KEYS, WORDS_KEYS = ("file_name", "image"), ("text", "caption")
+BEFORE_KEYS, EDIT_KEYS, AFTER_KEYS = ("input_image", "original_image"), ("edit_prompt", "instruction"), ("edited_image", "output_image")
+TASKS = {"words": {"caption_image": 1.0, "caption": 0.5}, "edit": {"edit_image": 1.0}}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One record. place: how it is called in sentences. words: a caption, or what to change. source: the picture before the change."""
+
+    place: str
+    picture: str
+    words: str
+    source: str | None = None
+
+
+class PairSource(Source):
+    """Pictures and words in either direction ("draw it", "caption it"), or edits; a set holds one kind.
+
+    root: folder of the pictures, that of the file unless given. tasks: {task: weight}; for pictures with words `caption_image` (1)
+    and `caption` (0.5), for edits `edit_image`. augment is accepted and not used: words speak of places. Pictures are opened when
+    they are asked for.
+    Raises ValueError with one sentence naming the first broken record.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        tasks: Mapping[str, float] | None = None,
+        augment: Augment | None = None,
+        cache_mb: float = 600,
+        root: str | os.PathLike | None = None,
+    ) -> None:
+        self.name = str(path)
+        pairs, problems = read_pairs(path, root)
+        refuse(self.name, problems)
+        if not pairs:
+            raise ValueError(f"{path} has no records; expected at least one picture with words.")
+        self.pairs = tuple(pairs)
+        kinds = {pair.source is not None for pair in pairs}
+        if len(kinds) > 1:
+            raise ValueError(f"{path} holds both captions and edits: give each a file of its own.")
+        self.edits = kinds == {True}
+        self.tasks = chosen_tasks(self.name, TASKS["edit" if self.edits else "words"], tasks)
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    def conversation(self, index: int, rng: np.random.Generator) -> Conversation:
+        """See `Source`: one question in training wordings, one answer."""
+        pair = self.pairs[self._check_index(index)]
+        names, weights = list(self.tasks), np.array(list(self.tasks.values()))
+        task = names[int(rng.choice(len(names), p=weights / weights.sum()))]
+        asked, answer = _talk(pair, task, rng, held_out=False)
+        return Conversation((*asked.messages, answer))
+
+    def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
+        """See `Source`: "image", every picture as new or edited; "text", the captions of pictures with words."""
+        task = {"image": "edit_image" if self.edits else "caption_image", "text": None if self.edits else "caption"}.get(part)
+        if task is None:
+            parts = "image" if self.edits else "image, text"
+            raise ValueError(f'{self.name} has no part "{part}" to evaluate; expected one of {parts}.')
+        return LazyExamples(range(len(self)), partial(self._example, task, seed), limit)
+
+    def _example(self, task: str, seed: int, index: int) -> Example:
+        pair = self.pairs[index]
+        asked, answer = _talk(pair, task, np.random.default_rng((seed, index)), held_out=True)
+        return Example(asked, answer, pair.place, task)
+
+
+def _talk(pair: Pair, task: str, rng: np.random.Generator, held_out: bool) -> tuple[Conversation, Message]:
+    """The question and the answer."""
+    if task == "caption":
+        question = (Image(pair.picture), Text(templates.ask("caption", rng, held_out)))
+        return Conversation((Message("user", question),)), Message("assistant", pair.words)
+    words = pair.words.rstrip(".!? ")
+    if task == "caption_image":
+        question = Conversation((Message("user", templates.ask(task, rng, held_out, scene=words)),))
+        return question, Message("assistant", (Image(pair.picture),))
+    shown = (Image(pair.source), Text(templates.ask(task, rng, held_out, change=words[0].lower() + words[1:])))
+    return Conversation((Message("user", shown),)), Message("assistant", (Image(pair.picture, of=0),))
+
+
+def read_pairs(path: str | os.PathLike, root: str | os.PathLike | None = None) -> tuple[list[Pair], list[Problem]]:
+    """The good records of a set, and the problems of the others. Pictures must exist; they are not opened."""
+    path = existing(path)
+    if path.is_dir():
+        if (path / "seeds.json").is_file():
+            found: Iterator[Pair | Problem] = _instruct(path)
+        elif (path / "metadata.jsonl").is_file():
+            found = _lines(path / "metadata.jsonl", Path(root or path))
+        else:
+            found = _beside(path)
+    else:
+        found = _lines(path, Path(root or path.parent))
+    pairs: list[Pair] = []
+    problems: list[Problem] = []
+    for record in found:
+        wrong = record if isinstance(record, Problem) else _wrong(record)
+        if wrong is None:
+            pairs.append(record)
+        else:
+            problems.append(wrong)
+    return pairs, problems
+
+
+def _wrong(pair: Pair) -> Problem | None:
+    if not pair.words.strip():
+        return Problem(pair.place, "has no words.")
+    missing = next((name for name in (pair.picture, pair.source) if name is not None and not os.path.isfile(name)), None)
+    return None if missing is None else Problem(pair.place, f"the picture '{missing}' does not exist.")
+
+
+def _instruct(folder: Path) -> Iterator[Pair | Problem]:
+    seeds = read_json(folder / "seeds.json")
+    if not isinstance(seeds, list) or not all(isinstance(entry, list) and len(entry) == 2 for entry in seeds):
+        raise ValueError(f"{folder / 'seeds.json'} should be a list of [name, [seed, ...]].")
+    for name, numbers in seeds:
+        try:
+            prompt = read_json(folder / name / "prompt.json")
+            words = prompt["edit"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            yield Problem(f"prompt {name}", f'prompt.json can not be read or has no "edit" ({error}).')
+            continue
+        for seed in numbers:
+            before, after = (str(folder / name / f"{seed}_{which}.jpg") for which in (0, 1))
+            yield Pair(f"prompt {name}, seed {seed}", after, str(words), before)
+
+
+def _beside(folder: Path) -> Iterator[Pair | Problem]:
+    for file in sorted(folder.rglob("*.txt")):
+        pictures = [found for ending in PICTURE_ENDINGS if (found := file.with_suffix(ending)).is_file()]
+        if not pictures:
+            yield Problem(file.name, "there is no picture of this name beside it.")
+            continue
+        try:
+            yield Pair(file.name, str(pictures[0]), file.read_text(encoding="utf-8-sig").strip())
+        except UnicodeDecodeError as error:
+            yield Problem(file.name, f"it is no text: {error.reason} at byte {error.start}.")
+
+
+def _lines(path: Path, root: Path) -> Iterator[Pair | Problem]:
+    for line, _, raw in read_lines(path):
+        place = f"line {line}"
+        try:
+            record = json.loads(raw)
+        except ValueError as error:
+            yield Problem(place, f"is not valid JSON: {error}.")
+            continue
+        if not isinstance(record, dict):
+            yield Problem(place, f"is {type(record).__name__}, not an object.")
+            continue
+        edit = _value(record, EDIT_KEYS)
+        keys = (AFTER_KEYS, BEFORE_KEYS) if edit is not None else (PICTURE_KEYS,)
+        words = edit if edit is not None else _value(record, WORDS_KEYS)
+        pictures = [_value(record, (*wanted, *(f"{key}_file_name" for key in wanted))) for wanted in keys]
+        if not isinstance(words, str) or not all(isinstance(name, str) for name in pictures):
+            wanted = "input_image, edit_prompt and edited_image" if edit is not None else "file_name and text"
+            yield Problem(place, f"needs {wanted}, all of them strings.")
+            continue
+        yield Pair(place, *(str(root / name) for name in pictures[:1]), words, *(str(root / name) for name in pictures[1:]))
+
+
+def _value(record: Mapping[str, Any], keys: Sequence[str]) -> Any:
+    """That of the first key that the record has."""
+    return next((record[key] for key in keys if key in record), None)
+
