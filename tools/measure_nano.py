@@ -36,7 +36,22 @@ ROWS = [
     ("world", "boxes", "absent", None, "silent", 0.80, 0.95),
     ("world", "boxes", "absent", None, "recall", None, None),
     ("world", "masks", "absent", None, "silent", None, None),
+    ("world", "keypoints", "pck:0.05", None, "PCK", 0.75, 0.90),
+    ("lspet/person_keypoints_val.json", "keypoints", "pck:0.1", None, "PCK", 0.32, 0.50),
+    ("dlc_mouse/keypoints_val.json", "keypoints", "pck:0.1", None, "PCK", 0.80, 0.95),
+    ("aerial_cars/instances_val.json", "boxes", "ap", None, "AP50", 0.35, 0.60),
+    ("world", "masks", "interactive", "region_masks", "per_prompt/box mIoU", 0.70, 0.85),
+    ("world", "masks", "interactive", "region_masks", "per_prompt/point mIoU", 0.60, 0.80),
+    ("world", "masks", "interactive", "region_masks", "per_prompt/scribble mIoU", 0.65, 0.80),
+    ("world", "masks", "interactive", "region_masks", "per_prompt/refined mIoU", None, None),
+    ("world", "text", "accuracy", "region_text", "accuracy", 0.80, 0.95),
+    ("world", "masks", "miou", "context_masks", "mIoU", 0.50, 0.75),
+    ("world", "image", "geneval", None, "per_task/colour_image", 0.60, 0.90),
+    ("world", "image", "geneval", None, "per_task/relation_image", 0.30, 0.70),
+    ("world", "edit", "edit", "edit_image", "made", 0.60, 0.85),
+    ("world", "edit", "edit", "edit_image", "kept", 25, 30),
 ]
+POINTING = ("region_", "context_")  # tasks that need a region encoder
 BASELINES = [
     ("blind nano", lambda model: Blind(model), ("world", "text", "accuracy", None, "accuracy")),
     ("best constant answer", lambda model: PriorText.fit(World(tasks=QUESTIONS)), ("world", "text", "accuracy", None, "accuracy")),
@@ -51,9 +66,16 @@ def command(model: str, row: tuple, limit: int) -> str:
     """The shell command behind a row."""
     data, part, metric, task, *_ = row
     where = data if data == "world" else f"$SUPERLENS_DATA/{data}"
+    part = "image" if part == "edit" else part
     asked = f" --task {task}" if task else ""
     limited = f" --limit {limit}" if data == "world" else ""
     return f"superlens evaluate {model} --data {where} --part {part} --metric {metric}{asked}{limited}"
+
+
+def can(model, row: tuple) -> bool:
+    """Whether the model has what a row asks for."""
+    parts = {"text", *(form.part for form in model.processor.formats.values())}
+    return row[1] in parts and (model.regions is not None or not (row[3] or "").startswith(POINTING))
 
 
 def main() -> None:
@@ -73,8 +95,11 @@ def main() -> None:
         if key not in known:
             limit = options.limit if row[0] == "world" else None
             source = open_source("world" if row[0] == "world" else str(folder / row[0]))
-            known[key] = evaluate(asked, source, row[1], metric=row[2], task=row[3], limit=limit)
-        return known[key][row[4]]
+            known[key] = evaluate(asked, source, "image" if row[1] == "edit" else row[1], metric=row[2], task=row[3], limit=limit)
+        found = known[key]
+        for name in row[4].split("/"):
+            found = found.get(name, float("nan"))
+        return found
 
     def show(line: str) -> None:
         lines.append(line)
@@ -83,10 +108,10 @@ def main() -> None:
     print("\n".join(lines))
     for row in ROWS:
         shell = command(options.model, row, options.limit)
-        if options.only in shell and (row[0] == "world" or (folder / row[0]).is_file()):
+        if can(model, row) and options.only in shell and (row[0] == "world" or (folder / row[0]).is_file()):
             figure = measure(model, row)
             bar = f"{row[5]:.2f} / {row[6]:.2f}" if row[5] else ""
-            what = f"{row[0].split('/')[0]} {row[3] or row[1]} {row[4]}"
+            what = f"{row[0].split('/')[0]} {row[3] or row[1]} {row[4].rpartition('/')[2]}"
             show(f"| {what} | {figure:.3f} | {bar} | `{shell}` |")
     for name, make, row in BASELINES:
         if options.only in command(options.model, row, options.limit):

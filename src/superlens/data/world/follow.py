@@ -14,7 +14,7 @@ from superlens.data.templates import ask
 from superlens.data.world.expressions import biggest, extreme
 from superlens.data.world.kinds import pick, plural
 from superlens.data.world.scene import Scene
-from superlens.data.world.turns import Setting, Turn, joined, part_of, say
+from superlens.data.world.turns import Setting, Turn, joined, mentioned, part_of, say
 from superlens.message import Boxes, Masks, Message
 
 ORDINALS = ("first", "second", "third", "fourth")
@@ -57,13 +57,14 @@ def follow_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Sett
     if chosen is None:
         return None
     which, indices = chosen
+    about = mentioned(scene, {which: indices})
     if single:
         colour = scene.things[indices[0]].colour
-        return say(task, colour[0].upper() + colour[1:] + ".", rng, setting, which=which)
+        return say(task, colour[0].upper() + colour[1:] + ".", rng, setting, about=about, which=which)
     masks = task == "follow_masks" or (task == "follow_same" and bool(before.answer.masks))
     kinds = dict.fromkeys(scene.things[index].kind for index in indices)
     parts = [part_of(scene, kind, [index for index in indices if scene.things[index].kind == kind], masks) for kind in kinds]
-    return Turn(task, ask(task, rng, setting.held_out, which=which), joined(parts))
+    return Turn(task, ask(task, rng, setting.held_out, which=which), joined(parts), about=about)
 
 
 def _one(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str, list[int]] | None:
