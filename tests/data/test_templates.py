@@ -1,6 +1,7 @@
 """Wordings: enough of them, none in both sets, slots filled as given."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -34,13 +35,16 @@ def test_every_task_has_wordings():
     assert len({(TRAINING[task], HELD_OUT[task]) for task in (*PICTURE_TASKS, "caption_image")}) == 1
 
 
+@cache
+def _sentences(wording):
+    """What all sentences of a wording, filled with SLOTS, look like; compiled once, for this is asked some hundred thousand times."""
+    return re.compile(pattern(wording, {name: re.escape(words) for name, words in SLOTS.items()}), re.IGNORECASE)
+
+
 def _fits(task, sentence, wordings):
     """Whether a sentence, filled with SLOTS, is one of the wordings', whatever its capitals and its last mark."""
-    slots = {name: re.escape(words) for name, words in SLOTS.items()}
     sentence = sentence.rstrip(".?!")
-    return any(
-        re.fullmatch(pattern(wording, slots), sentence + end, re.IGNORECASE) for wording in wordings for end in (".", "?", "!", ":", "")
-    )
+    return any(_sentences(wording).fullmatch(sentence + end) for wording in wordings for end in (".", "?", "!", ":", ""))
 
 
 @pytest.mark.parametrize("task", WORDED)
