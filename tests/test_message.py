@@ -271,6 +271,7 @@ def test_a_changed_copy_names_the_picture_it_was_made_from():
     talk = Conversation((Message("user", (shown, "Make it brighter.")), Message("assistant", (Image(changed, of=0),))))
     data = to_json(talk)
     assert data["messages"][1]["content"][0]["of"] == 0 and from_json(data).images[1].of == 0
+    assert from_json(data).images[1] == talk.images[1] != changed
     for role, of, words in (("assistant", 1, "1 were shown"), ("assistant", -1, "shown before"), ("user", 0, "only an answer")):
         with pytest.raises(ValueError, match=words):
             Conversation((Message("user", (shown, "Make it brighter.")), Message(role, (Image(changed, of=of),))))

@@ -240,6 +240,8 @@ class Image(Part):
     def __eq__(self, other):
         if not isinstance(other, Image):
             return NotImplemented
+        if self.of != other.of:
+            return False
         if self is other or (type(self._source) is type(other._source) and isinstance(self._source, (str, bytes))
                              and self._source == other._source):
             return True

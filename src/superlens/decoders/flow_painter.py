@@ -12,7 +12,6 @@ Shapes: K requests, n vectors a request, C their width, H W pixels of the canvas
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from torch.nn import functional as F
 
 from superlens.decoders.base import Decoder, Losses, Requests
 from superlens.message import Image, Part
+from superlens.vision.canvas import Canvas
 from superlens.vision.eye import Scene
 
 CHANGED = 8 / 255  # a pixel that differs by more, in any channel, has been changed
@@ -175,7 +175,7 @@ class FlowPainter(Decoder):
 class Changed(Image):
     """A picture on the canvas of its source, and where it is to be laid over it."""
 
-    def __init__(self, painted_HW3: np.ndarray, changed_HW: np.ndarray, canvas: Any, of: int):
+    def __init__(self, painted_HW3: np.ndarray, changed_HW: np.ndarray, canvas: Canvas, of: int):
         height, width = canvas.scaled
         super().__init__(painted_HW3[:height, :width], of=of)
         self.changed_HW = changed_HW[:height, :width]

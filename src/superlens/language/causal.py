@@ -138,7 +138,7 @@ class CausalLanguage(nn.Module):
         outputs = self.model.base_model(
             inputs_embeds=embeds_RTD, position_ids=position_ids_RT, use_cache=False, output_hidden_states=True
         )
-        return outputs.hidden_states
+        return (*outputs.hidden_states[:-1], outputs.last_hidden_state)  # some families list the last before its norm
 
     def forward(self, embeds_RTD: Tensor, position_ids_RT: Tensor, mask_RT: Tensor | None = None, cache=None) -> Tensor:
         """Last hidden states [R, T, D], after the final norm.

@@ -11,6 +11,9 @@ FORMATS = (
     "COCO JSON, Pascal VOC (an XML file or a folder of them), a CollectedData CSV of DeepLabCut, refs of RefCOCO, a ReasonSeg folder, "
     "an InstructPix2Pix folder, pictures with words (.txt beside them, or lines of JSON), LLaVA JSON, or our JSONL"
 )
+# Keys of pictures with words and of edits, in lines of JSON (sources/pairs.py).
+PICTURE_KEYS, WORDS_KEYS = ("file_name", "image"), ("text", "caption")
+BEFORE_KEYS, EDIT_KEYS, AFTER_KEYS = ("input_image", "original_image"), ("edit_prompt", "instruction"), ("edited_image", "output_image")
 PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".JPG", ".JPEG", ".PNG")
 
 
@@ -68,15 +71,19 @@ def recognise(path: str | os.PathLike) -> str:
 
 def has_pairs(folder: Path) -> bool:
     """Whether a folder holds edits as InstructPix2Pix has them, or pictures with words."""
-    if (folder / "seeds.json").is_file() or (folder / "metadata.jsonl").is_file():
-        return True
-    return any(file.with_suffix(ending).is_file() for file in folder.rglob("*.txt") for ending in PICTURE_ENDINGS)
+    listed = (folder / "seeds.json").is_file() or (folder / "metadata.jsonl").is_file()
+    return listed or any(picture_beside(file) is not None for file in folder.rglob("*.txt"))
+
+
+def picture_beside(file: Path) -> Path | None:
+    """The picture of the same name, in the same folder."""
+    return next((found for ending in PICTURE_ENDINGS if (found := file.with_suffix(ending)).is_file()), None)
 
 
 def is_pair(record: dict) -> bool:
     """Whether a line's object is a picture with words, or an edit."""
-    shown = any(key.removesuffix("_file_name") in ("file_name", "image", "input_image", "original_image") for key in record)
-    return shown and any(key in record for key in ("text", "caption", "edit_prompt", "instruction"))
+    shown = any(key.removesuffix("_file_name") in (*PICTURE_KEYS, *BEFORE_KEYS) for key in record)
+    return shown and any(key in record for key in (*WORDS_KEYS, *EDIT_KEYS))
 
 
 def _head(file: Path) -> bytes:

@@ -22,12 +22,19 @@ import numpy as np
 from superlens.data import templates
 from superlens.data.augment import Augment
 from superlens.data.sources.base import Example, LazyExamples, Problem, Source, chosen_tasks, refuse
-from superlens.data.sources.files import PICTURE_ENDINGS, existing, read_json
+from superlens.data.sources.files import (
+    AFTER_KEYS,
+    BEFORE_KEYS,
+    EDIT_KEYS,
+    PICTURE_KEYS,
+    WORDS_KEYS,
+    existing,
+    picture_beside,
+    read_json,
+)
 from superlens.data.sources.jsonl import read_lines
 from superlens.message import Conversation, Image, Message, Text
 
-PICTURE_KEYS, WORDS_KEYS = ("file_name", "image"), ("text", "caption")
-BEFORE_KEYS, EDIT_KEYS, AFTER_KEYS = ("input_image", "original_image"), ("edit_prompt", "instruction"), ("edited_image", "output_image")
 TASKS = {"words": {"caption_image": 1.0, "caption": 0.5}, "edit": {"edit_image": 1.0}}
 
 
@@ -156,12 +163,12 @@ def _instruct(folder: Path) -> Iterator[Pair | Problem]:
 
 def _beside(folder: Path) -> Iterator[Pair | Problem]:
     for file in sorted(folder.rglob("*.txt")):
-        pictures = [found for ending in PICTURE_ENDINGS if (found := file.with_suffix(ending)).is_file()]
-        if not pictures:
+        picture = picture_beside(file)
+        if picture is None:
             yield Problem(file.name, "there is no picture of this name beside it.")
             continue
         try:
-            yield Pair(file.name, str(pictures[0]), file.read_text(encoding="utf-8-sig").strip())
+            yield Pair(file.name, str(picture), file.read_text(encoding="utf-8-sig").strip())
         except UnicodeDecodeError as error:
             yield Problem(file.name, f"it is no text: {error.reason} at byte {error.start}.")
 
