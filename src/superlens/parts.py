@@ -39,7 +39,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
 }
 
-LESSONS = {"names": "superlens.lessons.naming.Naming", "gaze": "superlens.lessons.gaze.Gaze"}
+LESSONS = {
+    "names": "superlens.lessons.naming.Naming",
+    "gaze": "superlens.lessons.gaze.Gaze",
+    "pointing": "superlens.lessons.pointing.Pointing",
+}
 
 
 def nearest(word: str, choices) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from superlens.data.world import World
-from superlens.data.world.grounded import MOST_PHRASES
+from superlens.data.world.grounded import MOST_PHRASES, STUFF
 from superlens.data.world.shapes import SHAPES
 from superlens.message import Text
 
@@ -48,5 +48,13 @@ def test_counts_show_what_they_count():
     assert numbers[0] > 5 and len(numbers) >= 5
 
 
+def test_panoptic_answers_give_every_pixel_one_name():
+    for user, answer in _asked("panoptic_masks"):
+        masks = np.concatenate([part.masks for part in answer.masks])
+        assert (masks.sum(0) == 1).all()
+        labels = [part.label for part in answer.masks]
+        assert labels[-1] == STUFF and len(set(labels)) == len(labels) and not any(label in user.text for label in labels[:-1])
+
+
 def test_they_are_not_asked_unless_wanted():
-    assert not {"caption_boxes", "caption_masks", "count_boxes"} & set(World().tasks)
+    assert not {"caption_boxes", "caption_masks", "count_boxes", "panoptic_masks"} & set(World().tasks)

@@ -1,5 +1,7 @@
 """Scenes made of fixed random features, so that a decoder alone has something to tell cells apart by."""
 
+from dataclasses import replace
+
 import torch
 
 from superlens.decoders.base import Requests
@@ -13,7 +15,8 @@ def scene(canvas: Canvas, pictures: int = 1, seed: int = 0) -> Scene:
     generator = torch.Generator().manual_seed(seed)
     height, width = canvas.size
     levels = [torch.randn(pictures, CHANNELS, height // s, width // s, generator=generator) for s in (4, 8, 16, 32)]
-    return Scene(levels, levels[1], [canvas] * pictures)
+    pixels_BHWC = torch.randint(0, 256, (pictures, height, width, 3), generator=generator, dtype=torch.uint8)
+    return Scene(levels, levels[1], [canvas] * pictures, pixels_BHWC)
 
 
 def requests(labels, width, pictures=None, seed=1) -> Requests:
@@ -31,7 +34,7 @@ def overfit(decoder, seen, asked, targets, steps, lr=1e-2):
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, lr, total_steps=steps)
     told = []
     for _ in range(steps):
-        losses = decoder.loss(decoder(seen, asked), targets)
+        losses = decoder.loss(decoder(seen, replace(asked, targets=targets)), targets)
         optimiser.zero_grad()
         sum(total / max(count, 1) for total, count in losses.values()).backward()
         optimiser.step()

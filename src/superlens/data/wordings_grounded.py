@@ -47,6 +47,28 @@ What is going on here? Ground your answer with masks.
 Say what you see, masks and all.
 Could you caption the photo and cut out what you mention?
 """),
+    "panoptic_masks": ("""
+<please>segment (everything|all there is|all things and what is behind them)<stop>
+<please>segment (all|every part) of (the|this) <image><stop>
+<please>(split|divide) (the|this) <image> into (things and background|all its parts)<stop>
+Panoptic (segmentation|masks)(, please|)<stop>
+Masks (for|of) (everything|all things and the background)<stop>
+<please>(label|name) every pixel(| of (the|this) <image>)<stop>
+<can>segment (everything|all there is)?
+<please>give every (pixel|thing and all stuff) a (name|label) and a mask<stop>
+<want> a mask for everything<place><stop>
+What is where<place>? (Segment|Mask) it all<stop>
+<please>(outline|mask) (each thing|every thing|all things) and the background<stop>
+Segment (things and stuff|foreground and background)(, please|)<stop>
+(Every|Each) pixel (of (the|this) <image>|here) (needs|gets) a (name|label)<stop>
+""", """
+Assign each pixel of the picture to something.
+Please provide a panoptic segmentation of this.
+Cut the entire photo into named segments.
+Could you segment every single thing, background included?
+Full segmentation of the scene, please.
+Leave no pixel without a label.
+"""),
     "count_boxes": ("""
 How many {things} (are there|do you see|can you see)? (Box|Frame|Show|Mark) (them|each)( with boxes|)<stop>
 <please>count <every>{things} and (box them|box each|draw boxes|put a box on each)<stop>

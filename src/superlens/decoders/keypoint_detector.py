@@ -1,12 +1,12 @@
-"""A light open-vocabulary keypoint detector: things are found as boxes, and every cell of a thing says where its named points are.
+"""A light open-vocabulary keypoint detector, from the top down: things are found as boxes, then each is looked at closely for its points.
 
-A point's place is asked for twice. Coarsely: three dot products of the cell with the name's query vector give x and y relative to the
-box that the cell proposes (direct regression, as in CenterNet, Zhou et al., arXiv 1904.07850, section 4.2, here with an open
-vocabulary), and whether the point is seen. Finely: a heat map, the dot product of every fine cell with another query vector of the
-name, whose best peak near the coarse place is taken.
+Every thing is cut out of the picture as a square, from the pixels and from the eye's maps, and read by a small convolutional net of its
+own. A named point is a heat map over that square: the dot product of every cell with the name's query vector, made a distribution by a
+softmax; its mean is the place (integral regression, Sun et al., arXiv 1711.08229). Top-down reading as in Mask R-CNN (arXiv 1703.06870,
+section 5), with an open vocabulary in place of one channel a point.
 
-Shapes: B pictures, C channels, L cells of all levels, K requests for things, M requests for points, N things of a target, P chosen
-(request, cell) pairs. Coordinates are canvas pixels.
+Shapes: B pictures, C channels, S cells along a side of a square, P squares, K requests for things, M requests for points of one thing,
+N things of a target. Coordinates are canvas pixels; inside a square -1..1, x to the right and y down.
 """
 
 from __future__ import annotations
@@ -18,43 +18,52 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from superlens.decoders.base import Decoder, DotProduct, Losses, Requests
+from superlens.decoders.base import Decoder, Losses, Requests
 from superlens.decoders.dense_detector import DenseDetector, Detections, suppress
-from superlens.decoders.pixel_segmenter import centre_focal
 from superlens.message import Boxes, Keypoints
 from superlens.vision.eye import Scene
 from superlens.vision.pyramid import ConvNormAct
 
 
 @dataclass
-class Poses:
-    """Raw answer: found (of the things), limbs_BCL (what cells know of their points), query_M3C (x, y, seen), heat_Mhw logits.
+class Squares:
+    """Where it is looked closely. request_P: index among the things' requests. thing_P: of its target, or of what was found.
+    affine_P23: a place in the square (-1..1, and 1) to canvas pixels. boxes_P4 and scores_P: of the things."""
 
-    owner_M: which thing's request (in `found`) each point belongs to. things, points: their rows among all requests. cell: canvas
-    pixels of a fine cell.
+    request_P: Tensor
+    thing_P: Tensor
+    affine_P23: Tensor
+    boxes_P4: Tensor
+    scores_P: Tensor
+
+
+@dataclass
+class Poses:
+    """Raw answer: found (the things), squares, and for each thing's request its squares' heat [P, M, S, S] and seen [P, M], logits.
+
+    things: their rows among all requests. points: for each thing, the rows of its points.
     """
 
     found: Detections
-    limbs_BCL: Tensor
-    query_M3C: Tensor
-    heat_Mhw: Tensor
-    owner_M: Tensor
+    squares: Squares
+    heat: list[Tensor]
+    seen: list[Tensor]
     things: list[int]
-    points: list[int]
-    cell: float
+    points: list[list[int]]
 
 
 class KeypointDetector(Decoder):
     """in_channels to overlap: as in `DenseDetector`, which finds the things.
 
-    fine: the pyramid level of the heat maps (0 is the finest). refine: how far from its coarse place a point is looked for, in longer
-    sides of the box.
+    cells: S. margin: how much longer than the longer side of its box a thing's square is. most: things of a request looked at closely.
+    In training squares are moved, turned and scaled at random around the true things: `shift` and `zoom` in shares of the side,
+    `turn` in degrees.
     """
 
     part = "keypoints"
-    point_weight, seen_weight, heat_weight = 4.0, 0.25, 0.5
-    heat_spread = 0.05  # deviation of a target's peak, in longer sides of the box: the tolerance of PCK@0.05 and PCK@0.1
-    enough_heat = 0.1
+    point_weight, heat_weight, seen_weight = 4.0, 0.5, 0.25
+    spread = 1.0  # deviation of a target's peak, in cells
+    window = 3.0  # the mean is taken this many cells around the peak
 
     def __init__(
         self,
@@ -65,158 +74,226 @@ class KeypointDetector(Decoder):
         levels: tuple[int, ...] = (0, 1, 2, 3),
         reach: float = 6.0,
         overlap: float = 0.6,
-        fine: int = 0,
-        refine: float = 0.15,
+        cells: int = 32,
+        margin: float = 1.25,
+        most: int = 50,
+        shift: float = 0.08,
+        zoom: float = 0.2,
+        turn: float = 30.0,
     ):
         super().__init__()
-        self.width, self.fine, self.refine, self.channels = width, fine, refine, channels
+        self.width, self.cells, self.margin, self.most = width, cells, margin, most
+        self.shift, self.zoom, self.turn = shift, zoom, turn
         self.things = DenseDetector(in_channels, channels, depth, width, levels, reach, overlap)
-        self.limbs = nn.Conv2d(channels, channels, 1)
-        self.place = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 3 * channels))
-        self.fine_tower = nn.Sequential(
-            *(ConvNormAct(in_channels if i == 0 else channels, channels) for i in range(depth)), nn.Conv2d(channels, channels, 1)
-        )
-        self.match_point = DotProduct(width, channels, prior=0.01)
+        self.reader = SquareReader(in_channels, channels, width, cells)
+        self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * channels))
 
     def forward(self, scene: Scene, requests: Requests) -> Poses:
+        """With targets (training) the true things are looked at, without them those that are found."""
         things = [row for row, parent in enumerate(requests.parents) if parent < 0]
-        points = [row for row, parent in enumerate(requests.parents) if parent >= 0]
-        number = {row: index for index, row in enumerate(things)}
-        owner_M = torch.tensor([number[requests.parents[row]] for row in points], dtype=torch.long, device=requests.picture_K.device)
-        features = self.things.features(scene)
-        found = self.things.detect(features, scene, requests.take(things))
-        limbs_BCL = torch.cat([self.limbs(features_BChw).flatten(2) for features_BChw in features], 2)
-        asked = requests.take(points)
-        query_M3C = self.place(asked.vectors_KnC.mean(1)).unflatten(1, (3, self.channels))
-        fine_BChw = self.fine_tower(scene.levels[self.fine])
-        heat_Mhw = fine_BChw.new_zeros(0, *fine_BChw.shape[-2:]).float()
-        if points:
-            heat_Mhw = self.match_point(fine_BChw.flatten(2), asked).unflatten(1, fine_BChw.shape[-2:])
-        return Poses(found, limbs_BCL, query_M3C, heat_Mhw, owner_M, things, points, scene.stride(self.fine))
-
-    def poses(self, raw: Poses, request: int, cell_P: Tensor, boxes_P4: Tensor) -> tuple[Tensor, Tensor]:
-        """Coarse places xy_PM2 of a thing's points, and logits seen_PM, from chosen cells and their boxes."""
-        mine_m = (raw.owner_M == request).nonzero().squeeze(1)
-        limbs_PC = raw.limbs_BCL[raw.found.picture_K[request]][:, cell_P].T
-        said_PM3 = torch.einsum("pc,mkc->pmk", limbs_PC.float(), raw.query_M3C[mine_m].float()) / self.channels**0.5
-        middle_P12 = (boxes_P4[:, None, :2] + boxes_P4[:, None, 2:]) / 2
-        sides_P12 = (boxes_P4[:, None, 2:] - boxes_P4[:, None, :2]).clamp(min=4)
-        return middle_P12 + said_PM3[..., :2] * sides_P12, said_PM3[..., 2]
-
-    def counts(self, targets: list[Keypoints]) -> dict[str, float]:
-        labelled = [target.xyv[kept(target), :, 2] > 0 for target in targets]
-        posed = float(sum(row.any(1).sum() for row in labelled))
-        heat = float(sum(row.sum() for row in labelled) + sum(len(target.names) for target in targets))
-        return self.things.counts([as_boxes(target) for target in targets]) | {"point": posed, "seen": posed, "heat": heat}
-
-    def loss(self, raw: Poses, targets: list[Keypoints]) -> Losses:
-        boxes = [as_boxes(target) for target in targets]
-        losses = self.things.loss(raw.found, boxes)
-        request_P, cell_P, wanted_P4, weight_P, _ = self.things.assign(raw.found, boxes)
-        point = seen = raw.query_M3C.float().sum() * 0.0
-        for request, target in enumerate(targets):
-            mine_P = request_P == request
-            if not mine_P.any() or not target.names:
-                continue
-            proposed_P4 = raw.found.boxes_BL4[raw.found.picture_K[request], cell_P[mine_P]].detach()
-            xy_PM2, seen_PM = self.poses(raw, request, cell_P[mine_P], proposed_P4)
-            thing_P = torch.cdist(wanted_P4[mine_P], torch.as_tensor(boxes[request].xyxy.copy()).to(wanted_P4), p=1).argmin(1)
-            wanted_PM3 = torch.as_tensor(target.xyv.copy()).to(xy_PM2)[thing_P]
-            known_PM = (wanted_PM3[..., 2] > 0).float()
-            share_PM = weight_P[mine_P, None] * known_PM / known_PM.sum(1, keepdim=True).clamp(min=1)
-            side_P11 = (wanted_P4[mine_P, 2:] - wanted_P4[mine_P, :2]).amax(1).clamp(min=4)[:, None, None]
-            away_PM = F.smooth_l1_loss(xy_PM2 / side_P11, wanted_PM3[..., :2] / side_P11, reduction="none", beta=0.05).sum(-1)
-            point = point + (away_PM * share_PM).sum()
-            right_PM = F.binary_cross_entropy_with_logits(seen_PM, (wanted_PM3[..., 2] == 2).float(), reduction="none")
-            seen = seen + (right_PM * share_PM).sum()
-        counts = self.counts(targets)
-        heat_Mhw, care_Mhw = self.heat_targets(raw, targets)
-        heat = centre_focal(raw.heat_Mhw, heat_Mhw, care_Mhw)
-        return losses | {
-            "point": (point * self.point_weight, counts["point"]),
-            "seen": (seen * self.seen_weight, counts["seen"]),
-            "heat": (heat * self.heat_weight, counts["heat"]),
-        }
+        points = [[row for row, parent in enumerate(requests.parents) if parent == thing] for thing in things]
+        asked = requests.take(things)
+        found = self.things.detect(self.things.features(scene), scene, asked)
+        squares = self.true_squares(requests.targets, found) if requests.targets else self.found_squares(found)
+        cells_PCSS = self.reader(scene, squares, found.picture_K, asked.vectors_KnC.mean(1))
+        heat, seen = [], []
+        for request, rows in enumerate(points):
+            cells_pCSS = cells_PCSS[squares.request_P == request].float()
+            query_M2C = self.query(requests.vectors_KnC[rows].mean(1)).float().unflatten(1, (2, -1)) / cells_pCSS.shape[1] ** 0.5
+            heat_pMSS = torch.einsum("pcyx,mc->pmyx", cells_pCSS, query_M2C[:, 0])
+            visible_pMSS = torch.einsum("pcyx,mc->pmyx", cells_pCSS, query_M2C[:, 1])
+            seen.append((visible_pMSS * heat_pMSS.flatten(2).softmax(2).view_as(heat_pMSS)).sum((2, 3)))
+            heat.append(heat_pMSS)
+        return Poses(found, squares, heat, seen, things, points)
 
     @torch.no_grad()
-    def heat_targets(self, raw: Poses, targets: list[Keypoints]) -> tuple[Tensor, Tensor]:
-        """Peaks of height 1 at labelled points, and where the loss looks at all (not inside things that are ignored)."""
-        M, h, w = raw.heat_Mhw.shape
-        heat_Mhw, care_Mhw = torch.zeros(M, h, w), torch.ones(M, h, w)
-        y_h, x_w = torch.arange(h) + 0.5, torch.arange(w) + 0.5
-        owner = raw.owner_M.tolist()
-        first = {request: owner.index(request) for request in set(owner)}
+    def true_squares(self, targets: list[Keypoints], found: Detections) -> Squares:
+        """Around the things that have labelled points, moved a little in training."""
+        rows = [(request, thing) for request, target in enumerate(targets) for thing in np.flatnonzero(posed(target)).tolist()]
+        boxes = [as_boxes(target).xyxy for target in targets]
+        boxes_P4 = torch.tensor(np.array([boxes[request][thing] for request, thing in rows], np.float32).reshape(-1, 4))
+        device = found.boxes_BL4.device
+        request_P, thing_P = torch.tensor(rows, dtype=torch.long, device=device).reshape(-1, 2).unbind(1)
+        affine_P23 = self.affine(boxes_P4, self.dice(len(rows)) if self.training else torch.zeros(len(rows), 4))
+        return Squares(request_P, thing_P, affine_P23.to(device), boxes_P4.to(device), torch.ones(len(rows), device=device))
+
+    @torch.no_grad()
+    def found_squares(self, found: Detections) -> Squares:
+        boxes, scores, requests = [], [], []
+        for request in range(len(found.logits_KL)):
+            boxes_p4, scores_p, _ = self.things.kept(found, request)
+            order_p = suppress(boxes_p4.cpu().numpy(), scores_p.cpu().numpy(), self.things.overlap)[: self.most].copy()
+            boxes.append(boxes_p4[order_p])
+            scores.append(scores_p[order_p])
+            requests.append(torch.full((len(order_p),), request, device=boxes_p4.device))
+        boxes_P4 = torch.cat(boxes)
+        affine_P23 = self.affine(boxes_P4, boxes_P4.new_zeros(len(boxes_P4), 4))
+        return Squares(torch.cat(requests), torch.arange(len(boxes_P4), device=boxes_P4.device), affine_P23, boxes_P4, torch.cat(scores))
+
+    def dice(self, count: int) -> Tensor:
+        """[P, 4]: shift in x and y (shares of the side), natural logarithm of the zoom, turn in radians."""
+        most = torch.tensor([self.shift, self.shift, self.zoom, self.turn * torch.pi / 180])
+        return (2 * torch.rand(count, 4) - 1) * most
+
+    def affine(self, boxes_P4: Tensor, moved_P4: Tensor) -> Tensor:
+        """[P, 2, 3] from a square's own places to canvas pixels."""
+        side_P = (boxes_P4[:, 2:] - boxes_P4[:, :2]).amax(1).clamp(min=8) * self.margin * moved_P4[:, 2].exp()
+        middle_P2 = (boxes_P4[:, :2] + boxes_P4[:, 2:]) / 2 + moved_P4[:, :2] * side_P[:, None]
+        across, down = moved_P4[:, 3].cos() * side_P / 2, moved_P4[:, 3].sin() * side_P / 2
+        turned_P22 = torch.stack([torch.stack([across, -down], 1), torch.stack([down, across], 1)], 1)
+        return torch.cat([turned_P22, middle_P2[:, :, None]], 2)
+
+    def counts(self, targets: list[Keypoints]) -> dict[str, float]:
+        looked = float(sum(posed(target).sum() for target in targets))
+        return self.things.counts([as_boxes(target) for target in targets]) | {"point": looked, "heat": looked, "seen": looked}
+
+    def loss(self, raw: Poses, targets: list[Keypoints]) -> Losses:
+        losses = self.things.loss(raw.found, [as_boxes(target) for target in targets])
+        counts = self.counts(targets)
+        point = heat = seen = sum(heat_pMSS.sum() for heat_pMSS in raw.heat) * 0.0
         for request, target in enumerate(targets):
-            bounds_N4 = as_boxes(target).xyxy / raw.cell
-            for thing, (box_4, good) in enumerate(zip(bounds_N4, kept(target))):
-                if not good:
-                    x1, y1, x2, y2 = np.rint(box_4).astype(int)
-                    care_Mhw[[m for m, own in enumerate(owner) if own == request], max(y1, 0) : y2, max(x1, 0) : x2] = 0
-                    continue
-                spread = float(np.clip(max(box_4[2] - box_4[0], box_4[3] - box_4[1]) * self.heat_spread, 0.7, 4))
-                for name, (x, y, v) in enumerate(target.xyv[thing]):
-                    column, row = int(x / raw.cell), int(y / raw.cell)
-                    if v == 0 or not (0 <= column < w and 0 <= row < h):
-                        continue
-                    away_hw = (y_h - row - 0.5)[:, None] ** 2 + (x_w - column - 0.5)[None] ** 2
-                    m = first[request] + name
-                    heat_Mhw[m] = torch.maximum(heat_Mhw[m], torch.exp(-away_hw / (2 * spread**2)))
-        return heat_Mhw.to(raw.heat_Mhw.device), care_Mhw.to(raw.heat_Mhw.device)
+            mine_P = raw.squares.request_P == request
+            heat_pMSS = raw.heat[request]
+            if not heat_pMSS.numel():
+                continue
+            wanted_pM3 = torch.as_tensor(target.xyv.copy()).to(heat_pMSS.device)[raw.squares.thing_P[mine_P]]
+            wanted_pM2 = into_square(wanted_pM3[..., :2], raw.squares.affine_P23[mine_P])
+            known_pM = ((wanted_pM3[..., 2] > 0) & (wanted_pM2.abs() < 1).all(-1)).float()
+            share_pM = known_pM / known_pM.sum(1, keepdim=True).clamp(min=1)
+            chance_pMSS = heat_pMSS.flatten(2).softmax(2).view_as(heat_pMSS)
+            places_SS2 = places(self.cells, heat_pMSS.device)
+            mean_pM2 = torch.einsum("pmyx,yxk->pmk", chance_pMSS, places_SS2)
+            # A square is `margin` box sides long and 2 of its own units: this makes the distance one of box sides.
+            away_pM = F.smooth_l1_loss(mean_pM2, wanted_pM2, reduction="none", beta=0.1).sum(-1) * self.margin / 2
+            point = point + (away_pM * share_pM).sum()
+            far_pMSS = (places_SS2 - wanted_pM2[:, :, None, None]).square().sum(-1) * (self.cells / 2 / self.spread) ** 2
+            peak_pML = (-far_pMSS.flatten(2) / 2).softmax(2)
+            heat = heat - ((peak_pML * heat_pMSS.flatten(2).log_softmax(2)).sum(2) * share_pM).sum()
+            right_pM = F.binary_cross_entropy_with_logits(raw.seen[request], (wanted_pM3[..., 2] == 2).float(), reduction="none")
+            seen = seen + (right_pM * share_pM).sum()
+        return losses | {
+            "point": (point * self.point_weight, counts["point"]),
+            "heat": (heat * self.heat_weight, counts["heat"]),
+            "seen": (seen * self.seen_weight, counts["seen"]),
+        }
 
     @torch.no_grad()
     def parts(self, raw: Poses, scene: Scene, requests: Requests) -> list[Keypoints | None]:
         """A part for each thing; None in the places of its points, which are inside it."""
         answers: list[Keypoints | None] = [None] * len(requests)
-        owner = raw.owner_M.tolist()
-        for request, row in enumerate(raw.things):
+        for request, (row, points) in enumerate(zip(raw.things, raw.points, strict=True)):
             canvas = scene.canvases[int(requests.picture_K[row])]
-            boxes_P4, scores_P, cell_P = self.things.kept(raw.found, request)
-            order_P = suppress(boxes_P4.cpu().numpy(), scores_P.cpu().numpy(), self.things.overlap)[:100].copy()
-            boxes_P4, scores_P, cell_P = boxes_P4[order_P], scores_P[order_P], cell_P[order_P]
-            xy_PM2, seen_PM = self.poses(raw, request, cell_P, boxes_P4)
-            mine = [m for m, own in enumerate(owner) if own == request]
-            xy_PM2 = self.refined(raw, mine, xy_PM2, boxes_P4)
-            v_PM1 = 1.0 + (seen_PM > 0)[..., None].float()
-            xy_PM2 = (xy_PM2.cpu().numpy() / canvas.scale_xy).astype(np.float32)
+            mine_P = raw.squares.request_P == request
+            affine_p23 = raw.squares.affine_P23[mine_P]
+            xy_pM2 = peaks(raw.heat[request], self.window) @ affine_p23[:, :, :2].transpose(1, 2) + affine_p23[:, None, :, 2]
+            xy_pM2 = (xy_pM2.cpu().numpy() / canvas.scale_xy).astype(np.float32)
+            v_pM1 = 1.0 + (raw.seen[request] > 0)[..., None].float().cpu().numpy()
             height, width = canvas.original
-            xyv_PM3 = np.concatenate([np.clip(xy_PM2, 0, [width, height]), v_PM1.cpu().numpy()], 2)
-            names = tuple(requests.labels[raw.points[m]] for m in mine)
-            boxes_P4 = canvas.boxes_to_original(boxes_P4.cpu().numpy())
-            answers[row] = Keypoints(requests.labels[row], names, xyv_PM3, boxes_P4, scores=scores_P.cpu().numpy(),
-                                     image=requests.images[row])
+            xyv_pM3 = np.concatenate([np.clip(xy_pM2, 0, [width, height]), v_pM1], 2)
+            boxes_p4 = canvas.boxes_to_original(raw.squares.boxes_P4[mine_P].cpu().numpy())
+            names = tuple(requests.labels[point] for point in points)
+            scores_p = raw.squares.scores_P[mine_P].cpu().numpy()
+            answers[row] = Keypoints(requests.labels[row], names, xyv_pM3, boxes_p4, scores=scores_p, image=requests.images[row])
         return answers
-
-    def refined(self, raw: Poses, mine: list[int], xy_PM2: Tensor, boxes_P4: Tensor) -> Tensor:
-        """Every point moved to the best peak near its coarse place, if it is hot enough: to the middle of the peak's 3 x 3 cells."""
-        if not mine or not len(xy_PM2):
-            return xy_PM2
-        chance_Mhw = raw.heat_Mhw[mine].sigmoid()
-        h, w = chance_Mhw.shape[-2:]
-        y_hw, x_hw = torch.meshgrid(torch.arange(h, device=xy_PM2.device), torch.arange(w, device=xy_PM2.device), indexing="ij")
-        spots_L2 = (torch.stack([x_hw, y_hw], -1).flatten(0, 1) + 0.5) * raw.cell
-        near_P = (boxes_P4[:, 2:] - boxes_P4[:, :2]).amax(1).clamp(min=raw.cell) * self.refine
-        moved_PM2 = xy_PM2.clone()
-        for p, near in enumerate(near_P):
-            away_ML = torch.cdist(xy_PM2[p], spots_L2) / near
-            score_ML = chance_Mhw.flatten(1) * torch.exp(-(away_ML**2) / 2) * (away_ML < 2)
-            best_M = score_ML.argmax(1)
-            close_ML = ((spots_L2[None] - spots_L2[best_M][:, None]).abs().amax(-1) <= 1.01 * raw.cell).float()
-            share_ML = chance_Mhw.flatten(1) * close_ML
-            peak_M2 = (share_ML @ spots_L2) / share_ML.sum(1, keepdim=True).clamp(min=1e-6)
-            hot_M = chance_Mhw.flatten(1).gather(1, best_M[:, None])[:, 0] >= self.enough_heat
-            moved_PM2[p] = torch.where((hot_M & (score_ML.amax(1) > 0))[:, None], peak_M2, xy_PM2[p])
-        return moved_PM2
 
     def dummy(self, scene: Scene) -> Tensor:
         """As in `Decoder`, for one thing with one point."""
         vectors_21C = torch.zeros(2, 1, self.width, device=scene.levels[0].device, dtype=scene.levels[0].dtype)
         where_2 = torch.zeros(2, dtype=torch.long, device=vectors_21C.device)
-        return self.zero_of(self(scene, Requests(vectors_21C, where_2, ["", ""], [0, 0], parents=[-1, 0])))
+        target = Keypoints("", ("",), np.array([[[1, 1, 2]]], np.float32))
+        return self.zero_of(self(scene, Requests(vectors_21C, where_2, ["", ""], [0, 0], [target], parents=[-1, 0])))
+
+
+class SquareReader(nn.Module):
+    """Squares of the picture and of the eye's maps -> [P, C, S, S]: a net that goes down three times by two, and up again.
+
+    The pixels come in at four times the cells, so that a thing that is large in its picture is seen as sharply as one that is small;
+    the thing's own vector says what is looked at.
+    """
+
+    def __init__(self, in_channels: int, channels: int, width: int, cells: int, levels: int = 3):
+        super().__init__()
+        self.cells, self.levels = cells, levels
+        self.pixels = nn.Sequential(
+            nn.Conv2d(3, channels // 2, 5, 2, 2), nn.GroupNorm(8, channels // 2), nn.SiLU(), nn.Conv2d(channels // 2, channels, 3, 2, 1)
+        )
+        self.maps = nn.Conv2d(in_channels * levels, channels, 1)
+        self.thing = nn.Linear(width, channels)
+        wide = [channels, *[channels * 4 // 3 // 8 * 8] * 3]
+        self.down = nn.ModuleList(
+            nn.Sequential(ConvNormAct(wide[max(i - 1, 0)], to), ConvNormAct(to, to)) for i, to in enumerate(wide)
+        )
+        self.up = nn.ModuleList(nn.Conv2d(to, channels, 1) for to in wide)
+        self.out = nn.Sequential(ConvNormAct(channels, channels), nn.Conv2d(channels, channels, 1))
+
+    def forward(self, scene: Scene, squares: Squares, picture_K: Tensor, vectors_KC: Tensor) -> Tensor:
+        picture_P = picture_K[squares.request_P]
+        pixels_B3HW = scene.pixels_BHWC.permute(0, 3, 1, 2).to(scene.levels[0].dtype) / 127.5 - 1
+        x_PCSS = self.pixels(cut(pixels_B3HW, picture_P, squares.affine_P23, scene.size, 4 * self.cells))
+        maps = [cut(level, picture_P, squares.affine_P23, scene.size, self.cells) for level in scene.levels[: self.levels]]
+        x_PCSS = x_PCSS + self.maps(torch.cat(maps, 1)) + self.thing(vectors_KC)[squares.request_P][:, :, None, None]
+        seen = []
+        for index, block in enumerate(self.down):
+            x_PCSS = block(F.avg_pool2d(x_PCSS, 2) if index else x_PCSS)
+            seen.append(x_PCSS)
+        x_PCSS = self.up[-1](seen[-1])
+        for x_Pchw, lateral in zip(seen[-2::-1], list(self.up)[-2::-1]):
+            x_PCSS = F.interpolate(x_PCSS, scale_factor=2.0) + lateral(x_Pchw)
+        return self.out(x_PCSS)
+
+
+def places(cells: int, device) -> Tensor:
+    """[S, S, 2] (x, y) of the cells' middles in a square, -1..1."""
+    along_S = (2 * torch.arange(cells, device=device) + 1) / cells - 1
+    y_SS, x_SS = torch.meshgrid(along_S, along_S, indexing="ij")
+    return torch.stack([x_SS, y_SS], -1)
+
+
+def cut(map_BChw: Tensor, picture_P: Tensor, affine_P23: Tensor, size: tuple[int, int], cells: int) -> Tensor:
+    """[P, C, cells, cells]: squares of pictures of `size` (height, width) canvas pixels; black or zero outside."""
+    spots_SS3 = F.pad(places(cells, map_BChw.device), (0, 1), value=1.0)
+    spots_PSS2 = torch.einsum("pij,yxj->pyxi", affine_P23, spots_SS3)
+    grid_PSS2 = spots_PSS2 / torch.tensor(size[::-1], device=map_BChw.device) * 2 - 1
+    # One call per picture: gathering every square's own copy of its picture would move P / B times the memory.
+    order, squares = [], []
+    for picture in picture_P.unique().tolist():
+        mine_p = (picture_P == picture).nonzero().squeeze(1)
+        # The squares of a picture side by side are one wide grid.
+        grid_1SL2 = grid_PSS2[mine_p].transpose(0, 1).flatten(1, 2)[None]
+        wide_CSL = F.grid_sample(map_BChw[picture : picture + 1].float(), grid_1SL2, align_corners=False)[0]
+        squares.append(wide_CSL.unflatten(2, (len(mine_p), cells)).permute(2, 0, 1, 3))
+        order.append(mine_p)
+    if not order:
+        return map_BChw.new_zeros(0, map_BChw.shape[1], cells, cells)
+    return torch.cat(squares)[torch.cat(order).argsort()].to(map_BChw.dtype)
+
+
+def into_square(xy_PM2: Tensor, affine_P23: Tensor) -> Tensor:
+    """Canvas pixels -> places in a square, -1..1."""
+    away_PM2 = xy_PM2 - affine_P23[:, None, :, 2]
+    scale_P11 = affine_P23[:, :, 0].square().sum(1)[:, None, None]
+    return away_PM2 @ affine_P23[:, :, :2] / scale_P11  # the inverse of a turn is its transpose
+
+
+def peaks(heat_PMSS: Tensor, window: float) -> Tensor:
+    """[P, M, 2]: the mean of each heat map around its hottest cell, in the square's places."""
+    cells = heat_PMSS.shape[-1]
+    places_L2 = places(cells, heat_PMSS.device).flatten(0, 1)
+    chance_PML = heat_PMSS.flatten(2).softmax(2)
+    best_PM2 = places_L2[chance_PML.argmax(2)]
+    near_PML = ((places_L2 - best_PM2[:, :, None]).abs().amax(-1) <= window * 2 / cells).float()
+    share_PML = chance_PML * near_PML
+    return share_PML @ places_L2 / share_PML.sum(2, keepdim=True)
 
 
 def kept(target: Keypoints) -> np.ndarray:
     """bool (N,): the things that count."""
     return np.ones(target.count, bool) if target.ignore is None else ~target.ignore
+
+
+def posed(target: Keypoints) -> np.ndarray:
+    """bool (N,): the things that count and have labelled points."""
+    return kept(target) & (target.xyv[..., 2] > 0).any(1)
 
 
 def as_boxes(target: Keypoints) -> Boxes:

@@ -88,8 +88,12 @@ def gaze_loss(states: Sequence[Tensor], projector, gazed: Gazed) -> tuple[Tensor
     total = states[0].new_zeros((), dtype=torch.float32)
     for (size, nested), (positions_M, share_MT) in gazed.looks.items():
         state_LD = states[2 * blocks // 3 if nested else blocks // 2].flatten(0, 1)
-        place_TD = projector.places(size)
-        place_TD = F.normalize((place_TD - place_TD.mean(0)).float(), dim=1)
-        chance_MT = (F.normalize(state_LD[positions_M].float(), dim=1) @ place_TD.T * SHARPNESS).log_softmax(1)
-        total = total - (share_MT * chance_MT).sum() * WEIGHT
+        total = total + places_loss(state_LD[positions_M], projector.places(size), share_MT)
     return total, gazed.count
+
+
+def places_loss(state_MD: Tensor, place_TD: Tensor, share_MT: Tensor) -> Tensor:
+    """Sum of the cross-entropy of every row's places among all of them, by the cosine of state and place."""
+    place_TD = F.normalize((place_TD - place_TD.mean(0)).float(), dim=1)
+    chance_MT = (F.normalize(state_MD.float(), dim=1) @ place_TD.T * SHARPNESS).log_softmax(1)
+    return -(share_MT * chance_MT).sum() * WEIGHT

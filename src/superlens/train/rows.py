@@ -65,18 +65,21 @@ def tight_rows(lengths: list[int], row_tokens: int) -> list[list[int]]:
 class GlanceCollator:
     """Samples -> {"batch": Batch} without their sequences: eye and decoders learn from the labels' words alone.
 
-    The language model is given a single token, so a step costs what the eye and the decoders cost. Only links that read their label's
-    words (QueryLink with `words: true`, PhraseLink) can learn from it; text is not learned.
+    The language model is given a single token, and behind it those of the regions, so a step costs what the eye and the decoders cost.
+    Only links that read their label's words (QueryLink with `words: true`, PhraseLink) can learn from it; text is not learned.
     """
 
     teachers: Mapping[str, Callable[[Batch], Any]] = field(default_factory=dict)
 
     def __call__(self, samples: list[Sample]) -> dict[str, Batch]:
-        seen = Sample(np.zeros(1, np.int64), np.full(1, NO_LABEL))
+        length = 1 + sum(len(sample.regions) for sample in samples)
+        seen = Sample(np.zeros(length, np.int64), np.full(length, NO_LABEL))
         for sample in samples:
             first = len(seen.pictures)
             seen.pictures += sample.pictures
             seen.canvases += sample.canvases
+            for _, picture, *rest in sample.regions:
+                seen.regions.append((1 + len(seen.regions), first + picture, *rest))
             copies: dict[int, Group] = {}
             for group in sample.groups:
                 parent = copies.get(id(group.parent))

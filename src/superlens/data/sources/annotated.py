@@ -102,8 +102,10 @@ class AnnotatedSource(Source):
         names = list(self.tasks)
         weights = np.array([self.tasks[task] for task in names])
         task = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-        if task == "masks" and picture.shapes is None:
+        if task in ("masks", "panoptic_masks") and picture.shapes is None:
             task = "boxes"
+        if task == "panoptic_masks":
+            return self._everything(picture, rng)
         if task == "keypoints":
             asked_about = self._about_points(picture, rng)
             # A picture may list all that has points as unlabelled.
@@ -180,9 +182,9 @@ class AnnotatedSource(Source):
     def _weights(self, tasks: dict[str, float] | None) -> dict[str, float]:
         usual = {"boxes": 0.8, "count": 0.1, "exists": 0.1}
         if self.semantic:
-            usual = {"masks": 0.9, "exists": 0.1}
+            usual = {"masks": 0.85, "panoptic_masks": 0.05, "exists": 0.1}
         elif self.has_masks:
-            usual = {"boxes": 0.4, "masks": 0.4, "count": 0.1, "exists": 0.1}
+            usual = {"boxes": 0.4, "masks": 0.35, "panoptic_masks": 0.05, "count": 0.1, "exists": 0.1}
         if not self.complete:
             usual = {task: weight for task, weight in usual.items() if task in ("boxes", "masks")}
         if self.point_names:
@@ -196,6 +198,15 @@ class AnnotatedSource(Source):
         question = templates.ask(task, rng, things=templates.listing(labels))
         pixels, view = self._seen(picture, rng, not any(PLACE_WORDS.search(label) for label in labels))
         answer = self._answer(task, picture, asked, labels, view)
+        return Conversation((Message("user", (Image(pixels), Text(question))), answer))
+
+    def _everything(self, picture: Picture, rng: np.random.Generator) -> Conversation:
+        """Masks of all that is there, things and stuff, which the question does not name; augmented."""
+        there = sorted(set(picture.classes_N.tolist()))
+        labels = [phrases.lower(self.names[which]) for which in there]
+        question = templates.ask("panoptic_masks", rng)
+        pixels, view = self._seen(picture, rng, not any(PLACE_WORDS.search(label) for label in labels))
+        answer = self._answer("masks", picture, there, labels, view)
         return Conversation((Message("user", (Image(pixels), Text(question))), answer))
 
     def _seen(self, picture: Picture, rng: np.random.Generator, may_flip: bool) -> tuple[np.ndarray, View | None]:

@@ -1,4 +1,4 @@
-"""Answers in words whose phrases carry boxes or masks: captions, and counts that show what they counted."""
+"""Answers whose phrases carry boxes or masks: captions, counts that show what they counted, and every pixel under some name."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from collections import Counter
 import numpy as np
 
 from superlens.data.templates import ask
-from superlens.data.world.kinds import Kind, kind_of
+from superlens.data.world.kinds import Kind, kind_of, present_kinds
 from superlens.data.world.questions import asked_count, capital, counted
 from superlens.data.world.scene import Scene
-from superlens.data.world.turns import Setting, Turn, part_of
-from superlens.message import Message, Part, Text
+from superlens.data.world.turns import Setting, Turn, joined, part_of
+from superlens.message import Masks, Message, Part, Text
 
 MOST_PHRASES = 5
+STUFF = "background"
 
 
 def caption_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
@@ -44,3 +45,13 @@ def count_boxes_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -
     question = ask("count_boxes", rng, setting.held_out, things=things)
     part = part_of(scene, things, kind.find(scene), masks=False)
     return Turn("count_boxes", question, Message("assistant", (Text(f"{number}: "), part, Text("."))))
+
+
+def panoptic_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """Every kind of thing, each thing with its mask, and the stuff behind them: together they are the whole picture."""
+    kinds = present_kinds(scene)
+    if not scene.clear or len(kinds) > MOST_PHRASES:
+        return None
+    parts = [part_of(scene, kind.words(), kind.find(scene), masks=True) for kind in kinds]
+    behind = Masks(STUFF, (scene.owner_HW < 0)[None])
+    return Turn("panoptic_masks", ask("panoptic_masks", rng, setting.held_out), joined([*parts, behind]))

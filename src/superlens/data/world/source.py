@@ -21,7 +21,7 @@ from superlens.data.world.figure_turns import figure_list_turn, keypoints_turn
 from superlens.data.world.figures import FigureScene, draw_figures
 from superlens.data.world.follow import TASKS as FOLLOWING
 from superlens.data.world.follow import follow_turn, shuffled
-from superlens.data.world.grounded import caption_turn, count_boxes_turn
+from superlens.data.world.grounded import caption_turn, count_boxes_turn, panoptic_turn
 from superlens.data.world.pictures import picture_talk
 from superlens.data.world.pointing import like_boxes_turn, region_masks_turn, region_text_turn
 from superlens.data.world.reasoning import reason_turn
@@ -39,7 +39,8 @@ WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
-    "caption_boxes": 0.0, "caption_masks": 0.0, "count_boxes": 0.0, "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
+    "caption_boxes": 0.0, "caption_masks": 0.0, "count_boxes": 0.0, "panoptic_masks": 0.0,
+    "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
     **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING), 0.0),
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
@@ -62,6 +63,7 @@ _MAKERS: Mapping[str, _Maker] = {
     "like_boxes": like_boxes_turn,
     **{task: functools.partial(caption_turn, task) for task in ("caption_boxes", "caption_masks")},
     "count_boxes": count_boxes_turn,
+    "panoptic_masks": panoptic_turn,
 }
 # What can be asked about a scene with figures.
 _FIGURE_MAKERS: Mapping[str, _Maker] = {

@@ -10,6 +10,7 @@ from superlens.evaluate.metrics.base import Facts, Metric
 from superlens.evaluate.metrics.interactive import Interactive
 from superlens.evaluate.metrics.keypoints import CorrectKeypoints, KeypointPrecision
 from superlens.evaluate.metrics.mean_iou import MeanIou
+from superlens.evaluate.metrics.panoptic import PanopticQuality
 from superlens.evaluate.metrics.pictures import Edit, GenEval
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
 from superlens.evaluate.metrics.routing import Routing
@@ -18,14 +19,14 @@ from superlens.parts import nearest
 
 METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
     "boxes": {"ap": AveragePrecision, "p50": PrecisionAtHalf, "absent": Absent, "routing": Routing},
-    "masks": {"ap": AveragePrecision, "miou": MeanIou, "iou": ExpressionIou, "interactive": Interactive, "absent": Absent,
-              "routing": Routing},
+    "masks": {"ap": AveragePrecision, "miou": MeanIou, "iou": ExpressionIou, "pq": PanopticQuality, "interactive": Interactive,
+              "absent": Absent, "routing": Routing},
     "keypoints": {"oks": KeypointPrecision, "pck": CorrectKeypoints, "routing": Routing},
     "text": {"accuracy": Accuracy, "routing": Routing},
     "image": {"geneval": GenEval, "edit": Edit, "routing": Routing},
 }
 # Tasks that the first metric of their part can not measure, and what can.
-BY_TASK: Mapping[str, str] = {"edit_image": "edit"}
+BY_TASK: Mapping[str, str] = {"edit_image": "edit", "panoptic_masks": "pq"}
 
 __all__ = ["METRICS", "Facts", "Metric", "metric_class"]
 

@@ -1,0 +1,109 @@
+"""Pointing: the token of a region is taught what it shows and where it lies, before any question is asked about it.
+
+A region's token enters the language model beside words and visual tokens. It is drawn towards the input embeddings of the words for the
+thing that is marked (the target of the batch that lies under it), as visual tokens are (`naming`), and towards the embeddings of the
+places it covers (those that the projector adds to visual tokens), as phrases are (`gaze`): so it can be looked up like both.
+Own design.
+
+Shapes: R regions of a batch, P pairs of a region and a word, T visual tokens of a picture, D width of the language model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from superlens.batch import Batch, Placed, Pointed
+from superlens.lessons.gaze import places_loss
+from superlens.lessons.naming import MOST_WORDS, Named, covered, naming_loss
+from superlens.message import Boxes, Masks
+from superlens.vision.canvas import TokenGrid
+
+ALIKE, INSIDE = 0.5, 0.9  # a loose box has most of a thing's bounds; a click or a line lies within them
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """The teacher. grid: of the visual tokens."""
+
+    grid: TokenGrid
+
+    @classmethod
+    def of(cls, processor) -> Pointing:
+        """With a processor's grid."""
+        return cls(processor.grid)
+
+    def __call__(self, batch: Batch) -> Marked:
+        canvases = {number: canvas for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
+        regions, words = [], []
+        looks: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
+        for number, region in enumerate(batch.regions):
+            mask_HW = region.mask_HW.numpy()
+            for word in dict.fromkeys(marked_words(region, batch.groups)):
+                regions.append(number)
+                words.append(word)
+            canvas = canvases[region.picture]
+            share_T = np.zeros(self.grid.count(canvas.size), np.float32)
+            share_T[covered(Masks("", mask_HW[None]), canvas, self.grid)] = 1
+            looks.setdefault(canvas.size, []).append((number, share_T / share_T.sum()))
+        names = Named(torch.tensor(regions, dtype=torch.long), torch.tensor(words, dtype=torch.long))
+        return Marked(names, {
+            size: (torch.tensor([at for at, _ in found]), torch.from_numpy(np.stack([share_T for _, share_T in found])))
+            for size, found in looks.items()
+        })  # fmt: skip
+
+
+@dataclass
+class Marked:
+    """names: pairs of a region's number and a word. looks: canvas size -> (numbers_R, share_RT of every visual token, each row 1)."""
+
+    names: Named
+    looks: dict[tuple[int, int], tuple[Tensor, Tensor]]
+    deep: ClassVar[bool] = False
+
+    @property
+    def count(self) -> float:
+        """R."""
+        return float(sum(len(numbers_R) for numbers_R, _ in self.looks.values()))
+
+    def to(self, device) -> Marked:
+        return Marked(self.names.to(device), {key: tuple(one.to(device) for one in pair) for key, pair in self.looks.items()})
+
+    def loss(self, model, outputs) -> tuple[Tensor, float]:
+        tokens = outputs.visual[sum(map(len, (scene.canvases for scene in outputs.scenes))) :]
+        total = naming_loss(tokens, model.language, self.names)[0] if self.names.count else 0.0
+        tokens_RD = torch.cat(tokens)
+        for size, (numbers_R, share_RT) in self.looks.items():
+            total = total + places_loss(tokens_RD[numbers_R], model.projector.places(size), share_RT)
+        return total, self.count
+
+
+def marked_words(region: Pointed, groups: list[Placed]) -> list[int]:
+    """Ids of the words of the one thing that lies under a region, as the targets of its picture say; none when that is not sure."""
+    low, high = bounds(region.mask_HW.numpy())
+    found: list[tuple[float, list[int]]] = []
+    for placed in groups:
+        target = placed.group.target
+        short = len(placed.group.label.split()) <= MOST_WORDS
+        if placed.picture != region.picture or not isinstance(target, (Boxes, Masks)) or not short:
+            continue
+        boxes_N4 = target.xyxy if isinstance(target, Boxes) else np.array([np.concatenate(bounds(mask)) for mask in target.masks])
+        for box_4 in boxes_N4.reshape(-1, 4):
+            both = float(np.prod((np.minimum(high, box_4[2:]) - np.maximum(low, box_4[:2])).clip(0)))
+            area, own = float(np.prod(box_4[2:] - box_4[:2])), float(np.prod(high - low))
+            alike = both / max(area + own - both, 1e-6)
+            if alike >= ALIKE:
+                found.append((-alike, placed.group.words))
+            elif both >= INSIDE * own:
+                found.append((area, placed.group.words))
+    return min(found, key=lambda one: one[0])[1] if found else []
+
+
+def bounds(mask_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(x, y) of the first and behind the last pixel of a mask."""
+    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
+    return np.array([columns[0], rows[0]], float), np.array([columns[-1] + 1, rows[-1] + 1], float)
