@@ -21,7 +21,7 @@ LINKS = {
 
 
 def pointed(model, *regions) -> tuple:
-    """(regions, groups) of a batch with a box of a star at 20..60, 20..60 in a box of a road, and a mask of a moon, 128 x 128 pixels."""
+    """A batch with a box of a star at 20..60, 20..60 in a box of a road, and a mask of a moon, 128 x 128 pixels."""
     moon = np.zeros((1, 128, 128), bool)
     moon[0, 90:110, 80:120] = True
     answer = (Boxes("star", [[20, 20, 60, 60]]), Boxes("road", [[10, 10, 128, 80]]), Masks("moon", moon))

@@ -55,15 +55,15 @@ class Poses:
 class KeypointDetector(Decoder):
     """in_channels to overlap: as in `DenseDetector`, which finds the things.
 
-    cells: S. margin: how much longer than the longer side of its box a thing's square is. most: things of a request looked at closely.
-    In training squares are moved, turned and scaled at random around the true things: `shift` and `zoom` in shares of the side,
-    `turn` in degrees.
+    cells: S. margin: how much longer than the longer side of its box a thing's square is. moved: how far, at most, squares are shifted
+    and scaled (shares of the side), and turned (degrees), at random around the true things in training.
     """
 
     part = "keypoints"
     point_weight, heat_weight, seen_weight = 4.0, 0.5, 0.25
     spread = 1.0  # deviation of a target's peak, in cells
     window = 3.0  # the mean is taken this many cells around the peak
+    most = 50  # things of a request that are looked at closely
 
     def __init__(
         self,
@@ -76,14 +76,10 @@ class KeypointDetector(Decoder):
         overlap: float = 0.6,
         cells: int = 32,
         margin: float = 1.25,
-        most: int = 50,
-        shift: float = 0.08,
-        zoom: float = 0.2,
-        turn: float = 30.0,
+        moved: tuple[float, float, float] = (0.08, 0.2, 30.0),
     ):
         super().__init__()
-        self.width, self.cells, self.margin, self.most = width, cells, margin, most
-        self.shift, self.zoom, self.turn = shift, zoom, turn
+        self.width, self.cells, self.margin, self.moved = width, cells, margin, moved
         self.things = DenseDetector(in_channels, channels, depth, width, levels, reach, overlap)
         self.reader = SquareReader(in_channels, channels, width, cells)
         self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * channels))
@@ -128,11 +124,13 @@ class KeypointDetector(Decoder):
             requests.append(torch.full((len(order_p),), request, device=boxes_p4.device))
         boxes_P4 = torch.cat(boxes)
         affine_P23 = self.affine(boxes_P4, boxes_P4.new_zeros(len(boxes_P4), 4))
-        return Squares(torch.cat(requests), torch.arange(len(boxes_P4), device=boxes_P4.device), affine_P23, boxes_P4, torch.cat(scores))
+        found_P = torch.arange(len(boxes_P4), device=boxes_P4.device)
+        return Squares(torch.cat(requests), found_P, affine_P23, boxes_P4, torch.cat(scores))
 
     def dice(self, count: int) -> Tensor:
         """[P, 4]: shift in x and y (shares of the side), natural logarithm of the zoom, turn in radians."""
-        most = torch.tensor([self.shift, self.shift, self.zoom, self.turn * torch.pi / 180])
+        shift, zoom, degrees = self.moved
+        most = torch.tensor([shift, shift, zoom, degrees * torch.pi / 180])
         return (2 * torch.rand(count, 4) - 1) * most
 
     def affine(self, boxes_P4: Tensor, moved_P4: Tensor) -> Tensor:
