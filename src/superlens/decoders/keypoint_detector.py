@@ -1,4 +1,4 @@
-"""A light open-vocabulary keypoint detector, from the top down: things are found as boxes, then each is looked at closely for its points.
+"""A light open-vocabulary keypoint detector, from the top down: things are found as boxes, then each is looked at closely.
 
 Every thing is cut out of the picture as a square, from the pixels and from the eye's maps, and read by a small convolutional net of its
 own. A named point is a heat map over that square: the dot product of every cell with the name's query vector, made a distribution by a
