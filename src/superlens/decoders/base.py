@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from superlens.message import Image, Part
 from superlens.vision.eye import Scene
+from superlens.vision.projector import WAVES, place_waves
 
 Losses = dict[str, tuple[Tensor, float]]
 
@@ -116,6 +117,9 @@ def tensors_of(raw: Any) -> list[Tensor]:
 class DotProduct(nn.Module):
     """Open vocabulary: the score of a cell for a request is the scaled dot product of their normalised vectors plus a bias.
 
+    Cells know where in the picture they lie, by sines and cosines as visual tokens do (vision/projector.py): a request for "the leftmost
+    one", or for what was pointed at, speaks of places, which convolutions alone can not tell apart (Liu et al., arXiv 1807.03247).
+    It begins without them.
     prior: probability every cell starts with, so that the many empty cells do not drown the first steps (RetinaNet, arXiv 1708.02002).
     """
 
@@ -124,10 +128,14 @@ class DotProduct(nn.Module):
         self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, channels), nn.LayerNorm(channels))
         self.scale = nn.Parameter(torch.zeros(1))  # one dimension: FSDP2 shards no scalars
         self.bias = nn.Parameter(torch.tensor([prior / (1 - prior)]).log())
+        self.place = nn.Linear(WAVES, channels, bias=False)
+        nn.init.zeros_(self.place.weight)
         self.channels = channels
 
-    def forward(self, cells_BCL: Tensor, requests: Requests) -> Tensor:
-        """[B, C, L] cells -> logits [K, L]."""
+    def forward(self, maps: list[Tensor], requests: Requests) -> Tensor:
+        """[B, C, h, w] of one level or more -> logits [K, L] of all their cells, level after level, row by row."""
+        cells = [map_BChw.flatten(2) + self.place(place_waves(*map_BChw.shape[-2:], map_BChw)).T for map_BChw in maps]
+        cells_BCL = torch.cat(cells, 2)
         query_KC = self.query(requests.vectors_KnC.mean(1))
         # The products are divided by the cells' lengths afterwards: K numbers a cell instead of C. One product per picture:
         # gathering every request's own copy of the cells would move K / B times the memory.

@@ -81,10 +81,10 @@ class DenseDetector(Decoder):
             centres_L2 = cell_centres(*features_BChw.shape[-2:], stride, features_BChw.device)
             sides_BL4 = sides_B4hw.flatten(2).transpose(1, 2)
             boxes.append(torch.cat([centres_L2 - sides_BL4[..., :2], centres_L2 + sides_BL4[..., 2:]], -1))
-            cells.append(self.cells(features_BChw).flatten(2))
+            cells.append(self.cells(features_BChw))
             centres.append(centres_L2)
             strides.append(torch.full((len(centres_L2),), stride, device=centres_L2.device))
-        logits_KL = self.match(torch.cat(cells, 2), requests)
+        logits_KL = self.match(cells, requests)
         return Detections(logits_KL, torch.cat(boxes, 1), requests.picture_K, torch.cat(centres), torch.cat(strides))
 
     def counts(self, targets: list[Boxes]) -> dict[str, float]:

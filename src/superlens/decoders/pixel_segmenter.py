@@ -65,8 +65,8 @@ class PixelSegmenter(Decoder):
     def forward(self, scene: Scene, requests: Requests) -> PixelMaps:
         features_BChw = self.tower(scene.levels[self.level])
         shape = features_BChw.shape[-2:]
-        masks_Khw = self.match_pixel(self.pixels(features_BChw).flatten(2), requests).unflatten(1, shape)
-        centres_Khw = self.match_middle(self.middles(features_BChw).flatten(2), requests).unflatten(1, shape)
+        masks_Khw = self.match_pixel([self.pixels(features_BChw)], requests).unflatten(1, shape)
+        centres_Khw = self.match_middle([self.middles(features_BChw)], requests).unflatten(1, shape)
         votes_B2hw = self.votes(features_BChw).float() * self.vote_unit
         return PixelMaps(masks_Khw, centres_Khw, votes_B2hw, requests.picture_K)
 

@@ -14,6 +14,9 @@ from torch.nn import functional as F
 from superlens.vision.canvas import TokenGrid
 
 
+WAVES = 16
+
+
 class Projector(nn.Module):
     """Base: pool the map to the recipe's token grid, concatenate m x m cells, add where each token lies, project.
 
@@ -26,7 +29,7 @@ class Projector(nn.Module):
         self.grid = TokenGrid(stride, merge, max_tokens)
         self.in_width = in_channels * merge * merge
         self.norm = nn.LayerNorm(self.in_width)
-        self.place = nn.Linear(16, width)
+        self.place = nn.Linear(WAVES, width)
         self.out_scale = nn.Parameter(torch.tensor([float(scale)]))
 
     def project(self, cells_BTC: Tensor) -> Tensor:
