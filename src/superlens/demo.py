@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from superlens.message import Conversation, Image, Message, Text
+from superlens.message import Conversation, Image, Message, Part, Region, Text
 
 # Task, the part whose examples hold it, how many.
 SCENES = (
@@ -28,14 +28,30 @@ SCENES = (
     ("relation", "text", 1),
     ("describe", "text", 1),
     ("caption", "text", 1),
+    ("caption_boxes", "boxes", 1),
+    ("count_boxes", "boxes", 1),
+    ("panoptic_masks", "masks", 2),
+    ("keypoints", "keypoints", 3),
+    ("region_text", "text", 2),
+    ("region_masks", "masks", 3),
+    ("like_boxes", "boxes", 1),
+    ("context_masks", "masks", 2),
+    ("colour_image", "image", 2),
+    ("relation_image", "image", 2),
+    ("edit_image", "image", 3),
 )
+# Conversations whose last question goes on from an answer, and how many of each.
+FOLLOWING = (("follow_boxes", 1), ("follow_masks", 1), ("follow_colour", 1))
 LOOKED_AT = 80
 TITLES = {
     "boxes": "Boxes", "masks": "Masks", "refer_boxes": "Referring, answered by a box",
     "refer_masks": "Referring, answered by a mask", "reason_boxes": "Reasoning, answered by a box",
     "count": "Counting", "colour": "Colour", "exists": "Is it there?", "relation": "Where is it?",
-    "describe": "Dense description", "caption": "Caption", "absent": "Asked for, not there",
-    "turns": "Several turns", "photos": "Photographs",
+    "describe": "Dense description", "caption": "Caption", "caption_boxes": "Caption with boxes",
+    "count_boxes": "Counting by detecting", "panoptic_masks": "Things and stuff", "keypoints": "Keypoints",
+    "region_text": "What is pointed at", "region_masks": "Segment what is pointed at", "like_boxes": "Others like it",
+    "context_masks": "Examples in context", "colour_image": "New pictures", "relation_image": "New pictures, two things",
+    "edit_image": "Changed pictures", "absent": "Asked for, not there", "turns": "Several turns", "photos": "Photographs",
 }  # fmt: skip
 ABSENT = ("Please mark every {thing} in this picture.", "Outline each {thing} you can see.")
 # Photographs that come inside scikit-image's wheel, and what is asked about them.
@@ -51,12 +67,11 @@ PHOTOS = (
 
 @dataclass(frozen=True)
 class Question:
-    """One card of the gallery. turns: what the user says, one after another, about `picture`. expected: right answers
-    where they are known, one a turn. task: its heading's key in TITLES."""
+    """One card of the gallery. turns: what the user says, pictures and regions among it, one message after another.
+    expected: right answers where they are known, one a turn. task: its heading's key in TITLES."""
 
     task: str
-    picture: Image
-    turns: tuple[str, ...]
+    turns: tuple[Message, ...]
     expected: tuple[Message | None, ...] = ()
 
 
@@ -78,11 +93,11 @@ def questions(seed: int = 0) -> list[Question]:
     for task, part, count in SCENES:
         examples = world.examples(part, seed=seed, limit=LOOKED_AT, task=task)
         for example in itertools.islice(filter(_worth_showing, examples), count):
-            message = example.question.messages[-1]
-            asked.append(Question(task, message.images[0], (message.text,), (example.answer,)))
+            asked.append(Question(task, example.question.messages, (example.answer,)))
     asked += _absent(world, seed)
     asked += _several_turns(world, seed)
-    return asked + [Question("photos", Image(path), (words,)) for path, words in _photographs()]
+    photographs = [Message("user", (Image(path), Text(words))) for path, words in _photographs()]
+    return asked + [Question("photos", (message,)) for message in photographs]
 
 
 def _worth_showing(example) -> bool:
@@ -111,24 +126,35 @@ def _absent(world, seed: int) -> list[Question]:
             kind = absent_kind(scene, rng)
         words = wording.format(thing=kind.words(anything="object"))
         nothing = Message("assistant", "Nothing of the kind.")
-        asked.append(Question("absent", Image(scene.picture), (words,), (nothing,)))
+        asked.append(Question("absent", (Message("user", (Image(scene.picture), Text(words))),), (nothing,)))
     return asked
 
 
 def _several_turns(world, seed: int) -> list[Question]:
-    """Two conversations of the world, nano's own answers standing between the questions."""
+    """Conversations of the world, nano's own answers standing between the questions: any, and those that go on from an answer."""
     import numpy as np
 
     from superlens.data.world import World
 
-    talks = World("val", seed=seed, size=world.size, turns=(3, 3))
     asked = []
-    for index in range(2):
-        messages = talks.conversation(index, np.random.default_rng((seed, index))).messages
-        turns = tuple(message.text for message in messages if message.role == "user")
-        expected = tuple(message for message in messages if message.role == "assistant")
-        asked.append(Question("turns", messages[0].images[0], turns, expected))
+    for group, (task, count) in enumerate((("", 2), *FOLLOWING)):
+        mixed = {"tasks": {"boxes": 1.0, task: 3.0}, "turns": (2, 2)} if task else {"turns": (3, 3)}
+        talks = World("val", seed=seed, size=world.size, **mixed)
+        drawn = (talks.conversation(index, np.random.default_rng((seed, index))).messages for index in itertools.count(100 * group))
+        # A question that goes on from an answer is asked where there is something to go on from.
+        worth = (messages for messages in drawn if not task or _goes_on(task, messages))
+        for messages in itertools.islice(worth, count):
+            turns = tuple(message for message in messages if message.role == "user")
+            expected = tuple(message for message in messages if message.role == "assistant")
+            asked.append(Question("turns", turns, expected))
     return asked
+
+
+def _goes_on(task: str, messages: Sequence[Message]) -> bool:
+    """Whether the last answer is one of `task`: boxes, masks or a colour, about things of an answer with two boxes or more."""
+    first, last = messages[1], messages[-1]
+    kind = {"follow_boxes": last.boxes, "follow_masks": last.masks}.get(task, not last.outputs)
+    return len(messages) == 4 and bool(kind) and " one" in messages[2].text and sum(part.count for part in first.boxes) > 1
 
 
 def _photographs() -> list[tuple[str, str]]:
@@ -148,9 +174,8 @@ def ask_all(
     for question in asked:
         card = Answered(question)
         messages: list[Message] = []
-        for turn, words in enumerate(question.turns):
-            content = (question.picture, Text(words)) if turn == 0 else (Text(words),)
-            messages.append(Message("user", content))
+        for message in question.turns:
+            messages.append(message)
             start = time.perf_counter()
             answer = model.ask(Conversation(tuple(messages)), **options)
             card.seconds.append(time.perf_counter() - start)
@@ -171,25 +196,38 @@ def write(answered: Sequence[Answered], folder: Path) -> Path:
     for one in answered:
         question = one.question
         expected = question.expected or (None,) * len(question.turns)
-        for turn, (words, answer, seconds) in enumerate(zip(question.turns, one.answers, one.seconds, strict=True)):
+        shown: list[Image] = []
+        for turn, (message, answer, seconds) in enumerate(zip(question.turns, one.answers, one.seconds, strict=True)):
             number += 1
-            picture = answer.draw([question.picture])
+            shown += message.images
+            picture = _drawn(message, answer, shown)
             name = f"{number:02d}-{question.task}.png"
             picture.save(folder / name)
             title = TITLES[question.task] + (f", {turn + 1}" if len(question.turns) > 1 else "")
             right = "" if expected[turn] is None else summary(expected[turn])
-            cards.append(Card(question.task, title, words, summary(answer), right, seconds, picture, name))
+            cards.append(Card(question.task, title, summary(message), summary(answer), right, seconds, picture, name))
     target = folder / "gallery.html"
     target.write_text(page(cards, TITLES), encoding="utf-8")
     return target
 
 
+def _drawn(question: Message, answer: Message, shown: Sequence[Image]):
+    """The answer over the pictures that were shown, what the question points at drawn in too."""
+    pointed: list[Part] = [part for part in question.content if isinstance(part, Region)]
+    return Message("assistant", (*pointed, *answer.content)).draw([*shown, *answer.images])
+
+
 def summary(message: Message) -> str:
-    """The words of an answer, how many things were found behind every label."""
+    """The words of a message, how many things were found behind every label, and what is pointed at or drawn by its kind."""
     pieces = []
     for part in message.content:
         if isinstance(part, Text):
-            pieces.append(part.text)
+            apart = bool(pieces) and pieces[-1].endswith("]") and part.text[:1].isalnum()
+            pieces.append(f" {part.text}" if apart else part.text)
+        elif isinstance(part, Region):
+            pieces.append(f"[{'' if part.positive else 'not this '}{part.kind}]")
+        elif isinstance(part, Image) and message.role == "assistant":
+            pieces.append("[new picture]" if part.of is None else "[changed picture]")
         elif hasattr(part, "label"):
             ignored = getattr(part, "ignore", None)
             count = part.count if ignored is None else int((~ignored).sum())
