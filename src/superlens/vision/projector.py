@@ -13,7 +13,6 @@ from torch.nn import functional as F
 
 from superlens.vision.canvas import TokenGrid
 
-
 WAVES = 16
 
 
