@@ -117,8 +117,8 @@ def tensors_of(raw: Any) -> list[Tensor]:
 class DotProduct(nn.Module):
     """Open vocabulary: the score of a cell for a request is the scaled dot product of their normalised vectors plus a bias.
 
-    Cells know where in the picture they lie, by sines and cosines as visual tokens do (vision/projector.py): a request for "the leftmost
-    one", or for what was pointed at, speaks of places, which convolutions alone can not tell apart (Liu et al., arXiv 1807.03247).
+    Cells know where in the picture they lie, by sines and cosines as visual tokens do (vision/projector.py): requests for "the leftmost
+    one", or for what was pointed at, speak of places, which convolutions alone can not tell apart (Liu et al., arXiv 1807.03247).
     It begins without them.
     prior: probability every cell starts with, so that the many empty cells do not drown the first steps (RetinaNet, arXiv 1708.02002).
     """
