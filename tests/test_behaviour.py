@@ -85,7 +85,7 @@ LINKS["pictures"] = {
     "edit": PICTURES | {"part": "edit", "token": "[EDIT]"},
     "boxes": query("boxes"),
 }
-PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": 16, "depth": 1, "heads": 2, "steps": 2}}
+PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "steps": 2}}
 POSE = {"pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16}}
 EYES = {
     "swin": {"eye": eye("backbone", SWIN, token_level=2), "projector": {"type": "linear", "max_tokens": 16}},

@@ -17,7 +17,7 @@ LINKS = tiny.RECIPE["links"] | {
 }
 DECODERS = tiny.RECIPE["decoders"] | {
     "pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16},
-    "paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": 16, "depth": 1, "heads": 2, "drop": 0.0},
+    "paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "drop": 0.0},
 }
 TASKS = ("boxes", "masks", "refer_boxes", "count", "keypoints", "region_text", "region_masks", "like_boxes", "context_masks")
 
@@ -39,7 +39,7 @@ def same_dice(self, like_K3HW):
 def model(monkeypatch):
     monkeypatch.setattr(FlowPainter, "draw", same_dice)
     made = tiny.model(links=LINKS, decoders=DECODERS, regions={"type": "region_encoder", "channels": 8})
-    torch.nn.init.normal_(made.decoders["paint"].net.proj_out.weight, std=0.1)
+    torch.nn.init.normal_(made.decoders["paint"].net.conv_out.weight, std=0.1)
     return made
 
 

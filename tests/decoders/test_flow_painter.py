@@ -16,7 +16,7 @@ VECTORS = torch.randn(2, 4, 16, generator=torch.Generator().manual_seed(1))
 
 def painter(**options):
     torch.manual_seed(0)
-    return FlowPainter(**({"width": 16, "side": 32, "patch": 4, "channels": 32, "depth": 2, "heads": 2, "steps": 8} | options))
+    return FlowPainter(**({"width": 16, "side": 32, "patch": 4, "channels": [32, 32], "heads": 2, "steps": 8} | options))
 
 
 def asked(targets=(), seeds=(3, 4), picture=(0, 0)):
@@ -81,9 +81,21 @@ def test_a_change_is_laid_over_the_source_at_its_own_size():
     assert (part.pixels[:, 24:] == source.pixels[:, 24:]).all()
 
 
+def test_large_sources_are_painted_small_and_come_back_whole():
+    rule = CanvasRule(multiple=16, shortest=16)
+    canvas = rule.canvas(48, 96)
+    shown = scene(canvas)
+    made = painter()
+    torch.nn.init.normal_(made.net.conv_out.weight, std=0.1)
+    raw = made(shown, asked())
+    assert raw.clean_K3HW.shape == (2, 3, 16, 32)
+    part = made.parts(raw, shown, asked())[0]
+    assert part.size == (96, 48) and part.changed_HW.shape == (48, 96)
+
+
 def test_the_same_seed_draws_the_same_in_any_company():
     made = painter()
-    torch.nn.init.normal_(made.net.proj_out.weight, std=0.1)
+    torch.nn.init.normal_(made.net.conv_out.weight, std=0.1)
     both = made(None, asked()).clean_K3HW
     alone = made(None, Requests(VECTORS[1:], torch.tensor([0]), [""], [0], seeds=[4])).clean_K3HW
     torch.testing.assert_close(both[1:], alone, rtol=0, atol=1e-4)
@@ -92,7 +104,7 @@ def test_the_same_seed_draws_the_same_in_any_company():
 
 def test_counts_are_those_of_the_losses_and_gradients_reach_the_request():
     made = painter(drop=0.0)
-    torch.nn.init.normal_(made.net.proj_out.weight, std=0.1)
+    torch.nn.init.normal_(made.net.conv_out.weight, std=0.1)
     for where, targets in ((None, [flat(10), flat(20)]), (seen(), [patched(), patched()])):
         requests = asked(targets)
         requests.vectors_KnC = VECTORS.clone().requires_grad_()
@@ -104,7 +116,7 @@ def test_counts_are_those_of_the_losses_and_gradients_reach_the_request():
 
 def test_guidance_learns_its_null_request():
     made = painter(drop=1.0)
-    torch.nn.init.normal_(made.net.proj_out.weight, std=0.1)
+    torch.nn.init.normal_(made.net.conv_out.weight, std=0.1)
     targets = [flat(10), flat(20)]
     made.loss(made(None, asked(targets)), targets)["flow"][0].backward()
     assert made.null.grad.abs().sum() > 0
@@ -112,12 +124,12 @@ def test_guidance_learns_its_null_request():
 
 def test_the_dummy_touches_every_parameter():
     made = painter()
-    torch.nn.init.normal_(made.net.proj_out.weight, std=0.1)
+    torch.nn.init.normal_(made.net.conv_out.weight, std=0.1)
     zero = made.dummy(scene(CANVAS))
     zero.backward()
     assert zero == 0 and all(parameter.grad is not None for parameter in made.parameters())
 
 
 def test_a_side_that_no_patch_divides_is_refused():
-    with pytest.raises(ValueError, match="multiple of patch"):
+    with pytest.raises(ValueError, match="multiple of 8"):
         painter(side=30)

@@ -17,14 +17,14 @@ LINKS = {
 }
 DECODERS = {
     "detect": {"type": "dense_detector", "channels": 16, "depth": 1, "width": 16},
-    "paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": 16, "depth": 1, "heads": 2, "steps": 3},
+    "paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "steps": 3},
 }
 
 
 @pytest.fixture(scope="module")
 def model():
     made = tiny.model(links=LINKS, decoders=DECODERS)
-    torch.nn.init.normal_(made.decoders["paint"].net.proj_out.weight, std=0.1)
+    torch.nn.init.normal_(made.decoders["paint"].net.conv_out.weight, std=0.1)
     return made
 
 

@@ -2,11 +2,12 @@
 
 Flow matching (Lipman et al., arXiv 2210.02747; Liu et al., 2209.03003): from a noisy picture x_s = (1 - s) x + s noise the clean one is
 predicted, and the loss is taken on the velocity that follows from it (Li and He, "Back to basics", arXiv 2511.13720): so patches of
-pixels need no autoencoder. The network is diffusers' PixArt transformer (arXiv 2310.00426). Classifier-free guidance (Ho and Salimans,
-arXiv 2207.12598) by a learned null request. A changed picture takes the source along on more channels (InstructPix2Pix, arXiv
-2211.09800) and says beside it where it is changed: everywhere else the source itself is the answer.
+pixels need no autoencoder. The network is diffusers' U-Net with cross-attention (as in latent diffusion, arXiv 2112.10752). It takes in
+patches of pixels as channels (Hoogeboom et al., arXiv 2301.11093, section 3). Classifier-free guidance (Ho and Salimans, arXiv
+2207.12598) by a learned null request. A changed picture takes the source along on more channels (InstructPix2Pix, arXiv 2211.09800) and
+says beside it where it is changed: everywhere else the source itself is the answer.
 
-Shapes: K requests, n vectors a request, C their width, H W pixels of the canvas (or of a new picture). Pictures are -1..1 inside.
+Shapes: K requests, n vectors a request, C their width, H W pixels that are painted. Pictures are -1..1 inside.
 """
 
 from __future__ import annotations
@@ -40,13 +41,14 @@ class Painting:
 class FlowPainter(Decoder):
     """Pictures from requests of any number of vectors.
 
-    width: C. side: of new pictures, in pixels; changed ones are as large as their source's canvas (a multiple of `patch`).
-    patch: pixels a token, along each side. channels, depth, heads: of the transformer. guidance: 1 asks once; more exaggerates what the
-    request says over the null request. steps: of the sampler. drop: share of training requests that the null request stands in for.
+    width: C. side: of new pictures, in pixels; changes are painted with a longer side of at most this, then enlarged.
+    patch: pixels along each side of one cell of the net. channels: of the net at every level, each half as fine as the one before it.
+    heads: of its attention. guidance: 1 asks once; more exaggerates what the request says over the null request. steps: of the sampler.
+    drop: share of training requests that the null request stands in for.
     """
 
     part = "image"
-    least_sigma = 0.1  # velocities are errors over sigma: below this the finest noise would outweigh all else
+    least_sigma = 0.3  # velocities are errors over sigma: below this the finest noise would outweigh what is shown
     change_weight, changed_weight = 0.5, 4.0
 
     def __init__(
@@ -54,30 +56,29 @@ class FlowPainter(Decoder):
         width: int = 128,
         side: int = 128,
         patch: int = 8,
-        channels: int = 224,
-        depth: int = 6,
-        heads: int = 7,
+        channels: tuple[int, ...] = (96, 112),
+        heads: int = 4,
         guidance: float = 3.0,
         steps: int = 20,
         drop: float = 0.1,
     ):
         super().__init__()
-        from diffusers import PixArtTransformer2DModel
+        from diffusers import UNet2DConditionModel
 
-        if side % patch:
-            raise ValueError(f"decoders: side must be a multiple of patch, got {side} and {patch}.")
+        self.multiple = patch * 2 ** (len(channels) - 1)
+        if side % self.multiple:
+            raise ValueError(f"decoders: side must be a multiple of {self.multiple} (patch and levels), got {side}.")
         self.width, self.side, self.patch, self.guidance, self.steps, self.drop = width, side, patch, guidance, steps, drop
         self.null = nn.Parameter(torch.zeros(1, 1, width))
-        self.net = PixArtTransformer2DModel(
-            num_attention_heads=heads, attention_head_dim=channels // heads, in_channels=6, out_channels=4, num_layers=depth,
-            cross_attention_dim=channels, sample_size=side, patch_size=patch, caption_channels=width,
-            use_additional_conditions=False, interpolation_scale=1,
+        self.net = UNet2DConditionModel(
+            sample_size=side // patch, in_channels=6 * patch**2, out_channels=4 * patch**2, layers_per_block=1,
+            block_out_channels=tuple(channels), down_block_types=("CrossAttnDownBlock2D",) * len(channels),
+            up_block_types=("CrossAttnUpBlock2D",) * len(channels), cross_attention_dim=width, attention_head_dim=heads,
+            norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=width,
         )  # fmt: skip
-        # diffusers does not save this table and Transformers, which loads on no memory, would not rebuild it.
-        self.net.pos_embed.register_buffer("pos_embed", self.net.pos_embed.pos_embed, persistent=True)
         # Pictures begin grey and unchanged, not as noise.
-        nn.init.zeros_(self.net.proj_out.weight)
-        nn.init.zeros_(self.net.proj_out.bias)
+        nn.init.zeros_(self.net.conv_out.weight)
+        nn.init.zeros_(self.net.conv_out.bias)
 
     def forward(self, scene: Scene | None, requests: Requests) -> Painting:
         source_K3HW = self.sources(scene, requests)
@@ -86,10 +87,13 @@ class FlowPainter(Decoder):
         return self.paint(source_K3HW, requests)
 
     def sources(self, scene: Scene | None, requests: Requests) -> Tensor:
-        """The pictures to be changed; zeros for new ones."""
+        """The pictures to be changed, as large as they are painted; zeros for new ones."""
         if scene is None:
             return self.null.new_zeros(len(requests), 3, self.side, self.side)
-        return to_floats(scene.pixels_BHWC[requests.picture_K], self.null.dtype)
+        pixels_K3HW = to_floats(scene.pixels_BHWC[requests.picture_K], self.null.dtype)
+        share = min(1.0, self.side / max(scene.size))
+        size = [max(self.multiple, round(side * share / self.multiple) * self.multiple) for side in scene.size]
+        return pixels_K3HW if tuple(size) == scene.size else F.interpolate(pixels_K3HW, size, mode="area")
 
     def draw(self, like_K3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Training's dice: noise_K3HW, sigma_K in 0..1 (more often noisy than clean), and which requests the null one stands in for."""
@@ -109,7 +113,10 @@ class FlowPainter(Decoder):
     def denoise(self, noisy_K3HW: Tensor, source_K3HW: Tensor, sigma_K: Tensor, vectors_KnC: Tensor) -> tuple[Tensor, Tensor]:
         """(clean_K3HW, change_KHW logits) of noisy pictures."""
         seen_K6HW = torch.cat([noisy_K3HW, source_K3HW], 1)
-        said_K4HW = self.net(seen_K6HW, encoder_hidden_states=vectors_KnC, timestep=sigma_K * 1000).sample.float()
+        # Every cell attends to all vectors, and their mean goes where the time goes (Imagen, arXiv 2205.11487, section 2.3).
+        cells_KChw = F.pixel_unshuffle(seen_K6HW, self.patch)
+        cells_KChw = self.net(cells_KChw, sigma_K * 1000, vectors_KnC, class_labels=vectors_KnC.mean(1)).sample.float()
+        said_K4HW = F.pixel_shuffle(cells_KChw, self.patch)
         return said_K4HW[:, :3], said_K4HW[:, 3]
 
     @torch.no_grad()
@@ -134,7 +141,7 @@ class FlowPainter(Decoder):
         return Painting(x_K3HW.clamp(-1, 1), change_KHW)
 
     def wanted(self, targets: list[Image], source_K3HW: Tensor) -> Tensor:
-        """Targets as K3HW; a new picture of another size is brought to this painter's side."""
+        """Targets as K3HW, as large as they are painted."""
         size = source_K3HW.shape[2:]
         pixels = (torch.from_numpy(np.array(target.pixels))[None].to(source_K3HW.device) for target in targets)
         floats = [to_floats(pixels_1HWC, source_K3HW.dtype) for pixels_1HWC in pixels]
@@ -155,10 +162,14 @@ class FlowPainter(Decoder):
         return {"flow": (flow_K.sum(), float(len(targets))), "change": (change_K.sum() * self.change_weight, float(edits_K.sum()))}
 
     def parts(self, raw: Painting, scene: Scene | None, requests: Requests) -> list[Part]:
-        painted_KHW3 = ((raw.clean_K3HW + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
+        clean_K3HW, change_KHW = raw.clean_K3HW, raw.change_KHW
+        if scene is not None and change_KHW.shape[1:] != scene.size:
+            clean_K3HW = F.interpolate(clean_K3HW, scene.size, mode="bicubic")
+            change_KHW = F.interpolate(change_KHW[:, None], scene.size, mode="bilinear")[:, 0]
+        painted_KHW3 = ((clean_K3HW + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         if scene is None:
             return [Image(painted_HW3) for painted_HW3 in painted_KHW3]
-        changed_KHW = (raw.change_KHW > 0).cpu().numpy()
+        changed_KHW = (change_KHW > 0).cpu().numpy()
         rows = zip(painted_KHW3, changed_KHW, requests.picture_K.tolist(), requests.images, strict=True)
         return [Changed(painted, changed, scene.canvases[picture], image) for painted, changed, picture, image in rows]
 
@@ -166,7 +177,7 @@ class FlowPainter(Decoder):
         return part.laid_over(pictures[part.of]) if isinstance(part, Changed) else part
 
     def dummy(self, scene: Scene) -> Tensor:
-        side = 2 * self.patch
+        side = self.multiple
         black = self.null.new_zeros(1, 3, side, side)
         said = self.denoise(black, black, black.new_ones(1), self.null)
         return self.zero_of(list(said))

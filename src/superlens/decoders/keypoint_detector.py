@@ -74,7 +74,7 @@ class KeypointDetector(Decoder):
         levels: tuple[int, ...] = (0, 1, 2, 3),
         reach: float = 6.0,
         overlap: float = 0.6,
-        cells: int = 32,
+        cells: int = 24,
         margin: float = 1.25,
         moved: tuple[float, float, float] = (0.08, 0.2, 30.0),
     ):
