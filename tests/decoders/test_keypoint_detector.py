@@ -90,7 +90,7 @@ def test_unlabelled_points_teach_no_place_and_ignored_things_nothing():
         assert torch.equal(total, model.loss(raw, [moved(boxed)])[name][0]), name
     crowd = Keypoints("person", NAMES, TWO.xyv, xyxy=as_boxes(TWO).xyxy, ignore=[False, True])
     assert model.counts([crowd]) == {"class": 2, "giou": 1, "point": 1, "heat": 1, "seen": 1}
-    assert model.true_squares([crowd], raw.found).thing_P.tolist() == [0]
+    assert model.eval().true_squares([crowd], raw.found).thing_P.tolist() == [0]
 
 
 def test_squares_are_turned_and_moved_in_training_only():
@@ -103,9 +103,9 @@ def test_squares_are_turned_and_moved_in_training_only():
     low, high = as_boxes(TWO).xyxy[0].reshape(2, 2)
     assert side == pytest.approx((high - low).max() * 1.25) and middle.tolist() == pytest.approx(((low + high) / 2).tolist())
     moved = model.train()(seen, ask).squares
-    assert not torch.allclose(moved.affine_P23, still.affine_P23)
+    assert moved.thing_P.tolist() == [0, 0, 1, 1] and not torch.allclose(moved.affine_P23[::2], still.affine_P23)
     turn = moved.affine_P23[:, :, :2]
-    assert torch.allclose((turn[:, 0] * turn[:, 1]).sum(1), torch.zeros(2), atol=1e-3)  # no shear
+    assert torch.allclose((turn[:, 0] * turn[:, 1]).sum(1), torch.zeros(4), atol=1e-3)  # no shear
 
 
 def test_what_is_cut_out_lies_where_it_is_said_to_lie():

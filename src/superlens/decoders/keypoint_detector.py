@@ -63,6 +63,7 @@ class KeypointDetector(Decoder):
     point_weight, heat_weight, seen_weight = 4.0, 0.5, 0.25
     spread = 1.0  # deviation of a target's peak, in cells
     window = 3.0  # the mean is taken this many cells around the peak
+    views = 2  # squares of a thing in training: a second look costs less than a second picture
     most = 50  # things of a request that are looked at closely
 
     def __init__(
@@ -106,6 +107,7 @@ class KeypointDetector(Decoder):
     def true_squares(self, targets: list[Keypoints], found: Detections) -> Squares:
         """Around the things that have labelled points, moved a little in training."""
         rows = [(request, thing) for request, target in enumerate(targets) for thing in np.flatnonzero(posed(target)).tolist()]
+        rows = [row for row in rows for _ in range(self.views if self.training else 1)]
         boxes = [as_boxes(target).xyxy for target in targets]
         boxes_P4 = torch.tensor(np.array([boxes[request][thing] for request, thing in rows], np.float32).reshape(-1, 4))
         device = found.boxes_BL4.device
@@ -157,7 +159,8 @@ class KeypointDetector(Decoder):
             wanted_pM3 = torch.as_tensor(target.xyv.copy()).to(heat_pMSS.device)[raw.squares.thing_P[mine_P]]
             wanted_pM2 = into_square(wanted_pM3[..., :2], raw.squares.affine_P23[mine_P])
             known_pM = ((wanted_pM3[..., 2] > 0) & (wanted_pM2.abs() < 1).all(-1)).float()
-            share_pM = known_pM / known_pM.sum(1, keepdim=True).clamp(min=1)
+            views = len(heat_pMSS) / posed(target).sum()
+            share_pM = known_pM / known_pM.sum(1, keepdim=True).clamp(min=1) / views
             chance_pMSS = heat_pMSS.flatten(2).softmax(2).view_as(heat_pMSS)
             places_SS2 = places(self.cells, heat_pMSS.device)
             mean_pM2 = torch.einsum("pmyx,yxk->pmk", chance_pMSS, places_SS2)
