@@ -68,7 +68,7 @@ LINKS = {
     "no queries, read before": both(queries=0, read="before"),
     "no phrase tokens": both(phrase=None, queries=0),
     "emitted": {"boxes": query("boxes", queries=0, emitted=["[B1]"]), "masks": query("masks", queries=0, emitted=["[S1]", "[S2]"])},
-    "codec": {"boxes": {"type": "codec", "bins": 99}, "masks": query("masks")},
+    "codec": {"boxes": {"type": "codec", "options": {"most": 99}}, "masks": query("masks")},
     "phrase": {
         "boxes": {"type": "phrase", "decoder": "detect"},
         "masks": {"type": "phrase", "phrase": ["<cut>", "</cut>"], "decoder": "segment", "hidden": 16},

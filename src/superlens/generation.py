@@ -18,6 +18,7 @@ from torch import Tensor
 
 from superlens.batch import Batch, collate
 from superlens.links.base import ROUTING
+from superlens.links.codec import CodecFormat
 from superlens.parts import nearest
 from superlens.processor import Sample
 from superlens.reading import Written
@@ -85,7 +86,7 @@ class Generator:
                     self.slot_links[ids[-1]] = name
         self.end_ids = set(processor.end_ids)
         self.keeps_hidden = any(link.format.decoder for link in model.links.values())
-        self.keeps_chances = any(hasattr(form, "parse") for form in processor.formats.values())
+        self.keeps_chances = any(isinstance(form, CodecFormat) for form in processor.formats.values())
         self.max_positions = model.language.max_positions
         self.steps = 0
 
@@ -124,10 +125,12 @@ class Generator:
         if force not in self.processor.formats:
             raise ValueError(f"no link '{force}' to answer with: {nearest(force, self.processor.formats)}")
         form = self.processor.formats[force]
+        if isinstance(form, CodecFormat):
+            return [self.processor.token_ids[piece.name] for piece in form.start("")], {}
         by_role: dict[str, list[int]] = {}
         for token, role in form.roles().items():
             by_role.setdefault(role, []).append(self.processor.token_ids[token])
-        decisive = by_role.get("route", []) + by_role.get("emitted", []) or by_role.get("begin", [])
+        decisive = by_role.get("route", []) + by_role.get("emitted", [])
         if "open" not in by_role:
             return decisive, {}
         if "member" in by_role:  # what follows a label is the model's choice: the thing itself or what belongs to it

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from superlens.links.base import ROUTING, Group
-from superlens.message import Boxes, Text
+from superlens.links.codec import CodecFormat
+from superlens.links.codes.base import Spelled
+from superlens.message import Boxes, OutputPart, Text
 
 
 @dataclass
@@ -24,6 +26,19 @@ class Written:
     slots: dict[int, int] = field(default_factory=dict)
 
 
+@dataclass
+class Item:
+    """What was read from the text, with words of its first and last token around and between: content. last: index of that token."""
+
+    last: int
+    content: list[str | OutputPart]
+
+    def join(self, between: str, parts: list[OutputPart], after: str, last: int) -> None:
+        """What follows within the same token."""
+        self.content = [*self.content[:-1], between, *parts, after]
+        self.last = last
+
+
 class AnswerReader:
     """Parses one answer. Added tokens have roles (links/base.py); everything between them is words."""
 
@@ -37,29 +52,23 @@ class AnswerReader:
         self.words: list[int] = []
         self.label: str | None = None  # a label that no link has used yet ...
         self.label_at = 0  # ... and its place in the content
-        self.codec: list[int] | None = None  # indices of the tokens inside begin ... end
 
     def read(self, written: Written) -> tuple[list, list[Group], list[str]]:
         """-> (parts and groups in the order they are written, groups, notes)."""
+        spelled = self._spelled(written)
         index = 0
         while index < len(written.ids):
             name = self.processor.token_names.get(written.ids[index])
-            if name is None:
-                self._word(index, written)
+            if index in spelled:
+                index = self._take(spelled[index])
+            elif name is None:
+                self.words.append(written.ids[index])
             else:
                 index = self._token(name, self.processor.roles[name], index, written)
             index += 1
-        if self.codec is not None:
-            self._codec(written, unfinished=True)
         self._flush()
         self._label_as_text()
         return self.content, self.groups, self.notes
-
-    def _word(self, index: int, written: Written) -> None:
-        if self.codec is not None:
-            self.codec.append(index)
-        else:
-            self.words.append(written.ids[index])
 
     def _text(self, ids: list[int]) -> str:
         return self.processor.tokenizer.decode(ids, skip_special_tokens=True)
@@ -96,13 +105,6 @@ class AnswerReader:
         elif role == "absent":
             self._flush()
             self._empty(form)
-        elif role == "begin":
-            self._flush()
-            if self.codec is not None:
-                self._codec(written, unfinished=True)
-            self.codec = []
-        elif role == "end" and self.codec is not None:
-            self._codec(written, unfinished=False)
         elif role in ROUTING:
             self._flush()
             return self._route(form, index, written, member=role == "member")
@@ -169,22 +171,66 @@ class AnswerReader:
             height, width = self.canvases[self.image].original
             self.content.append(Masks(label, np.zeros((0, height, width), bool), image=self.image))
 
-    def _codec(self, written: Written, unfinished: bool) -> None:
-        """Codec text -> boxes, each scored by the geometric mean of its tokens' probabilities."""
-        form = next(f for f in self.processor.formats.values() if hasattr(f, "parse"))
-        inside, self.codec = self.codec, None
-        label = self._take_label()
-        if self.image >= len(self.canvases):
-            self.notes.append(f"'{label}' was asked for without a picture")
-            return
-        text, ends = "", []
-        for stop in range(1, len(inside) + 1):
-            text = self._text([written.ids[i] for i in inside[:stop]])
-            ends.append(len(text))
-        part, notes, spans = form.parse(text, label, self.canvases[self.image], self.image)
-        scores = []
-        for first, last in spans:
-            used = [i for i, end in zip(inside, ends) if first < end and end - 1 <= last]
-            scores.append(float(np.exp(np.mean(np.log([max(written.chances[i], 1e-9) for i in used])))) if used else 0.0)
-        self.content.append(Boxes(label, part.xyxy, scores=np.array(scores, np.float32), image=self.image))
-        self.notes += notes + (["the numbers were not finished"] if unfinished else [])
+    def _spelled(self, written: Written) -> dict[int, Item]:
+        """What codecs can read, by the index of its first token; the earliest wins where two overlap."""
+        forms = [form for form in self.processor.formats.values() if isinstance(form, CodecFormat)]
+        if not forms or not written.ids:
+            return {}
+        text, token_of = self._letters(written)
+        found = sorted((match.span(), number, match) for number, form in enumerate(forms) for match in form.code.pattern.finditer(text))
+        items: list[tuple[int, Item]] = []
+        done = 0
+        for (start, end), number, match in found:
+            if start < done or start == end:
+                continue
+            if self.image >= len(self.canvases):
+                self.notes.append(f"'{match[0][:60]}' was written without a picture")
+                continue
+            parts = self._parts(forms[number].code.read(match, self.canvases[self.image], self.image), written, token_of)
+            first, last = token_of[start], token_of[end - 1]
+            before, after = text[token_of.index(first) : start], text[end : len(token_of) - token_of[::-1].index(last)]
+            if items and first <= items[-1][1].last:  # both in one token of words: what lay behind the first lies between them
+                items[-1][1].join(text[done:start], parts, after, last)
+            else:
+                items.append((first, Item(last, [before, *parts, after])))
+            done = end
+        return dict(items)
+
+    def _parts(self, said: list[Spelled], written: Written, token_of: list[int]) -> list[OutputPart]:
+        """Parts that were read, labelled and scored: each instance by the geometric mean of its tokens' probabilities."""
+        parts = []
+        for one in said:
+            label = one.part.label or (self.asked[0] if len(self.asked) == 1 else "")
+            scores = [self._chance(written, token_of[start:end]) for start, end in one.spans]
+            parts.append(replace(one.part, label=label, scores=np.array(scores, np.float32)))
+            self.notes += one.notes
+        return parts
+
+    def _letters(self, written: Written) -> tuple[str, list[int]]:
+        """The answer with its added tokens spelled out, and for each of its letters the index of its token."""
+        text, token_of, words = "", [], []
+        before = 0
+        for index, token in enumerate(written.ids):
+            name = self.processor.token_names.get(token)
+            if name is None:
+                # Letters may be spread over several tokens: what a token adds is what decoding one more adds.
+                words.append(token)
+                spoken = self._text(words)
+                added, before = spoken[before:], len(spoken)
+            else:
+                words, before, added = [], 0, name
+            text += added
+            token_of += [index] * len(added)
+        return text, token_of
+
+    def _chance(self, written: Written, tokens: list[int]) -> float:
+        """Geometric mean of the tokens' probabilities."""
+        chances = [max(written.chances[index], 1e-9) for index in dict.fromkeys(tokens)]
+        return float(np.exp(np.mean(np.log(chances)))) if chances else 0.0
+
+    def _take(self, item: Item) -> int:
+        """Put what was read into the answer; -> the index of its last token."""
+        self._flush()
+        self._label_as_text()
+        self.content += [Text(one) if isinstance(one, str) else one for one in item.content if one != ""]
+        return item.last

@@ -66,8 +66,8 @@ class LinkFormat:
     """The weightless half. Subclasses say how a part is written; `role` tells the parser what each added token means.
 
     Roles: "open" and "close" stand around a label; "route" hands over to a decoder; "member" does so for something that belongs to the
-    thing routed before it; "absent" says that the thing is not there; "emitted" tokens follow a routing token one by one; "begin" and
-    "end" stand around codec text.
+    thing routed before it; "absent" says that the thing is not there; "emitted" tokens follow a routing token one by one; "code" tokens
+    are part of what a codec spells, "begin" and "end" those around its numbers.
     """
 
     def __init__(self, name: str, part: str, decoder: str | None, phrase: tuple[str, str] | None):

@@ -62,8 +62,8 @@ def _dot(point_2: np.ndarray, canvas: Canvas) -> np.ndarray:
 class RegionEncoder(nn.Module):
     """A region's mask over its picture -> one token of the language model.
 
-    The token is the sum of what the eye's levels show inside the region (their area-weighted means, projected, averaged over levels),
-    of a small convolutional net over picture and mask, pooled inside the region, of where the region lies (sines and cosines of its
+    The token is the sum of what the eye's levels show inside the region (their means, projected, averaged over levels; cells weigh by the
+    area that is covered and, learned, by what they show: the middle of a thing says more of its shape than its rim), of a small convolutional net over picture and mask, pooled inside the region, of where the region lies (sines and cosines of its
     bounds), and of whether it is wanted or not (a positive or a negative click).
     VisionLLM v2 (arXiv 2406.08394, section 3.2) has the first two; its convolutions reduce by `patch` = 14, its levels are the last
     three of CLIP. There the levels add up while the mean is taken; here it is a mean.
@@ -84,6 +84,10 @@ class RegionEncoder(nn.Module):
         )
         self.shape = nn.Linear(channels, width)
         self.seen = nn.ModuleList(nn.Linear(level_channels, width) for _ in range(levels))
+        self.focus = nn.ModuleList(nn.Conv2d(level_channels, 1, 1) for _ in range(levels))
+        for focus in self.focus:
+            nn.init.zeros_(focus.weight)
+            nn.init.zeros_(focus.bias)
         self.place = nn.Linear(32, width)
         self.sign = nn.Parameter(torch.randn(2, width) * 0.1)
         self.mix = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
@@ -95,7 +99,10 @@ class RegionEncoder(nn.Module):
         shape_RChw = self.conv(torch.cat([pixels_B3HW[picture_R], masks_R1HW], 1))
         token_RD = self.shape(inside(shape_RChw, masks_R1HW)) + self.place(bounds_waves(masks_RHW).to(masks_R1HW.dtype))
         levels = scene.levels[: self.levels]
-        seen = [project(inside(level[picture_R], masks_R1HW)) for project, level in zip(self.seen, levels)]
+        seen = [
+            project(inside(level[picture_R], masks_R1HW, focus(level)[picture_R]))
+            for project, focus, level in zip(self.seen, self.focus, levels)
+        ]
         token_RD = token_RD + torch.stack(seen).mean(0) + self.sign[positive_R.long()]
         return (token_RD + self.mix(token_RD)) * self.out_scale
 
@@ -106,10 +113,13 @@ class RegionEncoder(nn.Module):
         return self(pixels_B3HW, scene, mask_1HW, first, first.bool()).float().sum() * 0.0
 
 
-def inside(map_RChw: Tensor, masks_R1HW: Tensor) -> Tensor:
-    """[R, C] mean of a map inside each mask, cells weighted by the share of them that it covers."""
-    share_R1hw = F.adaptive_avg_pool2d(masks_R1HW, map_RChw.shape[-2:]).to(map_RChw.dtype)
-    return (map_RChw * share_R1hw).sum((2, 3)) / share_R1hw.sum((2, 3)).clamp(min=1e-6)
+def inside(map_RChw: Tensor, masks_R1HW: Tensor, focus_R1hw: Tensor | None = None) -> Tensor:
+    """[R, C] mean of a map inside each mask, cells weighted by the share of them that it covers, times exp(focus) if given."""
+    share_R1hw = F.adaptive_avg_pool2d(masks_R1HW, map_RChw.shape[-2:]).float()
+    if focus_R1hw is not None:
+        share_R1hw = share_R1hw * (focus_R1hw.float() - focus_R1hw.float().amax((2, 3), keepdim=True)).exp()
+    share_R1hw = share_R1hw / share_R1hw.sum((2, 3), keepdim=True).clamp(min=1e-12)
+    return (map_RChw * share_R1hw.to(map_RChw.dtype)).sum((2, 3))
 
 
 def bounds_waves(masks_RHW: Tensor) -> Tensor:

@@ -1,0 +1,119 @@
+"""The spellings of the Qwen family. Qwen-VL: arXiv 2308.12966; Qwen2-VL: 2409.12191; Qwen2.5-VL: 2502.13923; Qwen3-VL: 2511.21631."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+
+from superlens.links.codes.base import ScaledBoxCode, Spelled, read_all
+from superlens.message import Boxes
+from superlens.vision.canvas import Canvas
+
+PAIR = r"\(\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*\)"
+BOX = re.compile(PAIR + r"\s*,\s*" + PAIR)
+
+
+class QwenVL(ScaledBoxCode):
+    """`<ref>a dog</ref><box>(x1,y1),(x2,y2)</box>`, one `<box>` an instance; whole numbers 0..999 as words. No box: an empty pair."""
+
+    reference, box = ("<ref>", "</ref>"), ("<box>", "</box>")
+
+    def __init__(self, most: int = 999):
+        super().__init__(most)
+        ref, end_ref, box, end_box = (re.escape(token) for token in self.tokens)
+        label = rf"(?:{ref}(?P<label>(?:(?!{ref}|{end_ref}|{box}).)*){end_ref}\s*)?"
+        body = rf"{box}(?:(?!{box}|{end_box}|{ref}).)*(?:{end_box})?"
+        self.pattern = re.compile(rf"{label}(?P<body>(?:{body})+)", re.DOTALL)
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        return (*self.reference, *self.box)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        return super().roles | dict(zip(self.box, ("begin", "end")))
+
+    @property
+    def opening(self) -> str:
+        return self.reference[0]
+
+    def spell(self, part: Boxes, canvas: Canvas) -> str:
+        label = f"{self.reference[0]} {part.label}{self.reference[1]}" if part.label else ""
+        boxes = ["({},{}),({},{})".format(*box) for box in self.ordered(part, canvas)] or [""]
+        return label + "".join(f"{self.box[0]}{box}{self.box[1]}" for box in boxes)
+
+    def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
+        label, body = (match["label"] or "").strip(), match["body"]
+        grids, spans, rest = read_all(BOX, body, match.start("body"))
+        for token in self.box:
+            rest = rest.replace(token, "")
+        found = self.found(label, grids, spans, canvas, image, rest)
+        if not body.endswith(self.box[1]):
+            found.notes.append("the numbers were not finished")
+        return [found]
+
+
+class Qwen2VL(QwenVL):
+    """The same with tokens of their own around words and numbers: `<|object_ref_start|>`, `<|box_start|>` and their ends."""
+
+    reference, box = ("<|object_ref_start|>", "<|object_ref_end|>"), ("<|box_start|>", "<|box_end|>")
+
+
+class Qwen3VL(ScaledBoxCode):
+    """JSON in plain words, `[{"bbox_2d": [x1, y1, x2, y2], "label": "a dog"}]`; whole numbers 0..999. No box: an empty list."""
+
+    whole = r"\[\s*(?:\{[^{}]*\}[\s,]*)*"
+    pattern = re.compile(rf"(?:```json\s*)?{whole}(?:\](?:\s*```)?|\{{[^{{}}]*|(?<=\}})[\s,]*$)")
+    entry = re.compile(r"\{[^{}]*\}")
+
+    def spell(self, part: Boxes, canvas: Canvas) -> str:
+        entries = [json.dumps({"bbox_2d": box, "label": part.label}, ensure_ascii=False) for box in self.ordered(part, canvas)]
+        return "```json\n[" + ", ".join(entries) + "]\n```"
+
+    def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
+        boxes: dict[str, tuple[list, list]] = {}
+        for entry in self.entry.finditer(match[0]):
+            said = read_entry(entry[0])
+            if said is not None:
+                label, numbers = said
+                grids, spans = boxes.setdefault(label, ([], []))
+                grids.append(numbers)
+                spans.append((match.start() + entry.start(), match.start() + entry.end()))
+        found = [self.found(label, grids, spans, canvas, image, "") for label, (grids, spans) in boxes.items()]
+        entries = len(self.entry.findall(match[0]))
+        unread = max(entries, match[0].count("{")) - sum(len(one.spans) for one in found)
+        if unread and not found:
+            found = [self.found("", [], [], canvas, image, "")]
+        if unread:
+            found[-1].notes.append(f"could not read {unread} of the entries of '{match[0][:60]}' as boxes")
+        return found
+
+
+class Qwen25VL(Qwen3VL):
+    """The same, the numbers being pixels of the picture as it was shown to the model (the canvas, less its padding)."""
+
+    def __init__(self):
+        super().__init__()
+
+    def grid(self, xyxy_N4: np.ndarray, canvas: Canvas) -> np.ndarray:
+        return np.rint(xyxy_N4 * np.tile(canvas.scale_xy, 2)).astype(int)
+
+    def pixels(self, grid_N4: np.ndarray, canvas: Canvas) -> np.ndarray:
+        height, width = canvas.scaled
+        return np.clip(grid_N4, 0, [width, height, width, height]) / np.tile(canvas.scale_xy, 2)
+
+
+def read_entry(text: str) -> tuple[str, list[int]] | None:
+    """(label, four numbers) of one JSON object; None when it is none."""
+    try:
+        entry = json.loads(text)
+        numbers = [float(number) for number in entry["bbox_2d"]]
+        label = entry.get("label", "")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    good = len(numbers) == 4 and all(np.isfinite(numbers)) and all(abs(number) < 1e9 for number in numbers) and isinstance(label, str)
+    return (label.strip(), [round(number) for number in numbers]) if good else None
+
+

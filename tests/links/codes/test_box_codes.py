@@ -1,0 +1,118 @@
+"""Every spelling of boxes: to the letter, back to half a bin, and never an exception for broken text."""
+
+import numpy as np
+import pytest
+
+from superlens.links.codes import CODES, make_code
+from superlens.message import Boxes, Image, Message
+from superlens.vision.canvas import CanvasRule
+
+BOXES = [name for name in CODES if make_code(name).part == "boxes"]
+TALL = CanvasRule().canvas(200, 100)
+LETTERS = {
+    "qwen-vl": "<ref> a dog</ref><box>(100,250),(500,999)</box><box>(200,0),(300,50)</box>",
+    "qwen2-vl": "<|object_ref_start|> a dog<|object_ref_end|><|box_start|>(100,250),(500,999)<|box_end|>"
+    "<|box_start|>(200,0),(300,50)<|box_end|>",
+    "qwen2.5-vl": '```json\n[{"bbox_2d": [10, 50, 50, 200], "label": "a dog"}, {"bbox_2d": [20, 0, 30, 10], "label": "a dog"}]\n```',
+    "qwen3-vl": '```json\n[{"bbox_2d": [100, 250, 500, 999], "label": "a dog"}, {"bbox_2d": [200, 0, 300, 50], "label": "a dog"}]\n```',
+    "kosmos-2": "<phrase> a dog</phrase><object><patch_index_0259><patch_index_1007></delimiter_of_multi_objects/>"
+    "<patch_index_0006><patch_index_0041></object>",
+    "shikra": "a dog[0.100,0.250,0.500,1.000;0.200,0.000,0.300,0.050]",
+    "minigpt-v2": "<p> a dog</p>{<10><25><50><100><delim><20><0><30><5>}",
+    "paligemma": "<loc0256><loc0102><loc1023><loc0512> a dog ; <loc0000><loc0205><loc0051><loc0307> a dog",
+    "pix2seq-v2": "[<bin_250><bin_100><bin_999><bin_500> a dog][<bin_0><bin_200><bin_50><bin_300> a dog]",
+    "unitab": "<obj> a dog<20><50><100><199><40><0><60><10></obj>",
+    "visionllm-v1": "<c> a dog<p51><p128><p256><p512><p102><p0><p154><p26></c>",
+}
+PAIR = Boxes("a dog", [[20, 0, 30, 10], [10, 50, 50, 200]])
+
+
+def read(code, text, canvas=TALL):
+    """What every match of a code's pattern says."""
+    return [spelled for match in code.pattern.finditer(text) for spelled in code.read(match, canvas, 0)]
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_it_is_spelled_to_the_letter(name):
+    code = make_code(name)
+    assert code.spell(PAIR, TALL) == LETTERS[name]
+    assert len(set(code.tokens)) == len(code.tokens)
+    (found,) = read(code, LETTERS[name])
+    assert found.part.label == "a dog" and not found.notes and found.part.count == 2
+    assert [code.spell(Boxes("a dog", [box]), TALL) for box in found.part.xyxy]  # what was read can be spelled
+    assert all(set(LETTERS[name][a:b]) & set("0123456789") for a, b in found.spans)
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_thousands_of_boxes_come_back_to_half_a_bin(name):
+    code, rng, seen = make_code(name), np.random.default_rng(len(name)), 0
+    for _ in range(150):
+        height, width = rng.integers(40, 5000, 2).tolist()
+        canvas = CanvasRule(longest=1024).canvas(height, width)
+        boxes_N4 = np.sort(rng.uniform(0, 1, (rng.integers(1, 20), 2, 2)), 1).reshape(-1, 4) * [width, height, width, height]
+        text = f"Here: {code.spell(Boxes('blue cups', boxes_N4), canvas)}"
+        found = [one for one in read(code, text, canvas) if one.part.count]
+        assert [one.part.label for one in found] == ["blue cups"] and not found[0].notes
+        unit = {"kosmos-2": 32, "qwen2.5-vl": None}.get(name, getattr(code, "most", None))
+        bin_4 = 1 / np.tile(canvas.scale_xy, 2) if unit is None else np.array([width, height, width, height]) / unit
+        grid = code.grid(boxes_N4, canvas)
+        order = np.lexsort((grid[:, 1], grid[:, 0]))
+        away_N4 = np.abs(found[0].part.xyxy - boxes_N4[order]) / bin_4
+        # A box within one row or column of patches is read as the edges of its patches.
+        thin_N1 = (grid[order][:, :2] == grid[order][:, 2:]).any(1, keepdims=True) & (name == "kosmos-2")
+        assert (away_N4 <= np.where(thin_N1, 1.0, 0.5) + 0.01).all()
+        seen += found[0].part.count
+    assert seen > 1000
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_two_parts_in_a_sentence_stay_apart(name):
+    code = make_code(name)
+    one, two = Boxes("red cars", [[0, 0, 50, 50], [10, 20, 90, 180]]), Boxes("the road", [[0, 100, 100, 200]])
+    found = read(code, f"{code.spell(one, TALL)} and {code.spell(two, TALL)}.")
+    assert [(part.part.label, part.part.count) for part in found] == [("red cars", 2), ("the road", 1)]
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_what_is_ignored_is_not_spelled_and_nothing_can_be(name):
+    code = make_code(name)
+    kept = code.spell(Boxes("a", [[0, 0, 10, 10], [5, 5, 90, 90]], ignore=[True, False]), TALL)
+    assert kept == code.spell(Boxes("a", [[5, 5, 90, 90]]), TALL)
+    assert all(part.part.count == 0 for part in read(code, code.spell(Boxes("cats", np.zeros((0, 4))), TALL)))
+    (part,) = read(code, code.spell(Boxes("", [[5, 5, 90, 90]]), TALL))
+    assert part.part.label == "" and part.part.count == 1
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_any_text_at_all(name):
+    """Pieces of real spellings in any order: parts and notes, never an exception; boxes stay inside the picture."""
+    code, rng = make_code(name), np.random.default_rng(0)
+    text = LETTERS[name]
+    cuts = [text[a:b] for a, b in rng.integers(0, len(text), (40, 2)) if a < b]
+    pieces = [*cuts, *code.tokens[:8], "(1,2)", "99999999999999999999", "-5", "[", "{", ";", ",", " dog", "\ufffd", "\u0663", "]", "}"]
+    for _ in range(400):
+        for found in read(code, "".join(rng.choice(pieces, rng.integers(0, 10)))):
+            assert found.part.count == len(found.spans)
+            Message("assistant", (found.part,)).about([Image(np.zeros((200, 100, 3), np.uint8))]).clipped()
+
+
+@pytest.mark.parametrize("name", [name for name in BOXES if name not in ("paligemma", "qwen2.5-vl", "qwen3-vl")])
+def test_an_answer_that_was_cut_off_gives_what_can_be_read_and_a_note(name):
+    code = make_code(name)
+    whole = code.spell(PAIR, TALL)
+    (last,) = (found.spans[-1] for found in read(code, whole))
+    found = read(code, whole[: last[0] + 9])
+    assert sum(one.part.count for one in found) == 1
+    if name not in ("pix2seq-v2",):
+        assert any(one.notes for one in found)
+
+
+def test_broken_entries_are_counted():
+    code = make_code("qwen3-vl")
+    (found,) = read(code, '[{"bbox_2d": [1, 2, 3, 4], "label": "a"}, {"bbox_2d": [1, 2], "label": "b"}, {"bbox')
+    assert found.part.count == 1 and "could not read 2" in found.notes[0]
+
+
+def test_unknown_codes_are_named():
+    with pytest.raises(ValueError, match="unknown code 'kosmos': did you mean 'kosmos-2'"):
+        make_code("kosmos")
