@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Words
+from superlens.links.codec import CodecFormat
 from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Mention, Message, Part, Region, Text
 from superlens.reading import AnswerReader, Written
 from superlens.vision.canvas import Canvas, CanvasRule, TokenGrid
@@ -231,12 +232,23 @@ class Writer:
         self._extend([PICTURE] * count, False)
 
     def _region(self, region: Region) -> None:
-        if not self.processor.points_at:
-            raise ValueError("this model can not be pointed at things: its recipe has no `regions: {type: region_encoder}`.")
         canvas = self._canvas_of(region, f"a {region.kind} region")
+        if not self.processor.points_at:
+            self._spelled_region(region, canvas)
+            return
         mask_HW = rasterise(region, canvas, self.processor.canvas)
         self.out.regions.append((len(self.ids), region.image, mask_HW, region.positive))
         self._extend([REGION], False)
+
+    def _spelled_region(self, region: Region, canvas: Canvas) -> None:
+        """A box that the user drew, written as a codec of this model writes boxes."""
+        form = next((form for form in self.processor.formats.values() if isinstance(form, CodecFormat) and form.part == "boxes"), None)
+        if form is None:
+            raise ValueError("this model can not be pointed at things: its recipe has no `regions: {type: region_encoder}`.")
+        if region.kind != "box" or not region.positive:
+            raise ValueError("this model is pointed at things by boxes alone, which it writes as it writes its answers.")
+        for piece in form.write(Boxes("", region.xyxy[None]), canvas):
+            self._write(piece, form, False)
 
     def _canvas_of(self, part: Part | Mention, name: str) -> Canvas:
         if not 0 <= part.image < len(self.out.canvases):

@@ -8,7 +8,7 @@ from superlens.batch import collate
 from superlens.links.base import Token, Words
 from superlens.links.codec import CodecFormat
 from superlens.links.codes import CODES
-from superlens.message import Boxes, Conversation, Image, Message, Text
+from superlens.message import Boxes, Conversation, Image, Message, Region, Text
 from superlens.reading import Written
 from superlens.vision.canvas import CanvasRule
 
@@ -106,3 +106,17 @@ def test_any_order_of_tokens_is_read(model):
     for _ in range(300):
         content, groups, notes = read(model, *rng.choice(pieces, rng.integers(0, 12)))
         assert all(group in content for group in groups) and all(isinstance(note, str) for note in notes)
+
+
+def test_a_box_that_the_user_drew_is_written_as_the_code_writes_boxes():
+    picture = Image(np.zeros((60, 80, 3), np.uint8))
+    for code, spelled in (("kosmos-2", "<object><patch_index_0000><patch_index_0495></object>"), ("shikra", "[0.000,0.000,0.500,0.500]")):
+        model = tiny.model(links={"boxes": {"type": "codec", "code": code}})
+        user = Message("user", (picture, Text("What is "), Region.box(0, 0, 40, 30), Text("?")))
+        sample = model.processor.encode(Conversation((user,)), answer=False)
+        names = {index: name for name, index in model.processor.token_ids.items()}
+        shown = "".join(names.get(i) or model.processor.tokenizer.decode([i]) for i in sample.ids_T.tolist() if i >= 0)
+        assert f"What is {spelled}?" in shown and not sample.regions
+        for region in (Region.point(3, 3), Region.box(0, 0, 40, 30, positive=False)):
+            with pytest.raises(ValueError, match="by boxes alone"):
+                model.processor.encode(Conversation((Message("user", (picture, region)),)), answer=False)
