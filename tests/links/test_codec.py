@@ -1,4 +1,4 @@
-"""The codec link: what a code spells is written as words and tokens, and found again in an answer. The codes have tests of their own."""
+"""The codec link: what a code spells is written as words and tokens, and found again in an answer. Codes have tests of their own."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,11 @@ import tiny
 from superlens.batch import collate
 from superlens.links.base import Token, Words
 from superlens.links.codec import CodecFormat
-from superlens.links.codes import CODES
+from superlens.links.codes import CODES, make_code
 from superlens.message import Boxes, Conversation, Image, Message, Region, Text
 from superlens.reading import Written
 from superlens.vision.canvas import CanvasRule
+
 
 def test_a_code_is_chosen_by_name_and_has_options():
     form, canvas = CodecFormat("boxes", "boxes", code="qwen-vl", options={"most": 99}), CanvasRule().canvas(100, 100)
@@ -87,7 +88,7 @@ def test_plain_words_are_read_where_they_stand():
 def test_every_code_is_written_tokenised_and_read_back():
     boxes_N4 = np.array([[8, 6, 40, 30], [40, 6, 80, 60]], np.float32)
     user = Message("user", (Image(np.zeros((60, 80, 3), np.uint8)), Text("Where are the dogs?")))
-    for code in CODES:
+    for code in (code for code in CODES if make_code(code).part == "boxes"):
         model = tiny.model(links={"boxes": {"type": "codec", "code": code}})
         prompt = model.processor.encode(Conversation((user,)), answer=False)
         whole = model.processor.encode(Conversation((user, Message("assistant", (Boxes("dogs", boxes_N4), Text("."))))))
@@ -110,7 +111,8 @@ def test_any_order_of_tokens_is_read(model):
 
 def test_a_box_that_the_user_drew_is_written_as_the_code_writes_boxes():
     picture = Image(np.zeros((60, 80, 3), np.uint8))
-    for code, spelled in (("kosmos-2", "<object><patch_index_0000><patch_index_0495></object>"), ("shikra", "[0.000,0.000,0.500,0.500]")):
+    kosmos = "<object><patch_index_0000><patch_index_0495></object>"
+    for code, spelled in (("kosmos-2", kosmos), ("shikra", "[0.000,0.000,0.500,0.500]")):
         model = tiny.model(links={"boxes": {"type": "codec", "code": code}})
         user = Message("user", (picture, Text("What is "), Region.box(0, 0, 40, 30), Text("?")))
         sample = model.processor.encode(Conversation((user,)), answer=False)

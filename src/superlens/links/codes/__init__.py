@@ -20,6 +20,9 @@ CODES: Mapping[str, str] = {
     "pix2seq-v2": "bins.Pix2Seq",
     "unitab": "bins.UniTAB",
     "visionllm-v1": "bins.VisionLLMv1",
+    "polyformer": "polygons.PolyFormer",
+    "pix2seq-v2-masks": "polygons.Pix2SeqMasks",
+    "visionllm-v1-masks": "polygons.VisionLLMv1Masks",
 }
 
 

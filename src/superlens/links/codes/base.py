@@ -1,7 +1,7 @@
 """What a code is: how a published system spells one kind of part as text, with or without tokens of its own, and reads it back.
 
-A spelled part is a string in which added tokens stand by their names. Whoever writes it splits it at those names; whoever reads an answer
-spells out its tokens, and looks for the code's pattern. So a code knows nothing of tokenizers.
+A spelled part is a string in which added tokens stand by their names. Whoever writes it splits it at those names; whoever reads an
+answer spells out its tokens, and looks for the code's pattern. So a code knows nothing of tokenizers.
 
 Shapes: N instances, xyxy in pixels of the original picture.
 """

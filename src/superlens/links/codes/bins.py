@@ -76,7 +76,7 @@ class LabelLast(BinCode):
 
 
 class PaliGemma(LabelLast):
-    """`<loc0256><loc0128><loc0800><loc0640> dog ; ...`: y first, 1024 bins, words last (arXiv 2407.07726). No box: nothing is written."""
+    """`<loc0256><loc0128><loc0800><loc0640> dog ; ...`: y first, 1024 bins, words last (arXiv 2407.07726). No box: nothing."""
 
     order, bin_name, ending, between = Y_FIRST, "<loc{}>", ";,.", ";"
 

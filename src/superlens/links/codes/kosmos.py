@@ -12,10 +12,10 @@ from superlens.vision.canvas import Canvas
 
 
 class Kosmos2(BoxCode):
-    """`<phrase>a dog</phrase><object><patch_index_0044><patch_index_0863></object>`; more boxes after a delimiter. No box: an empty object.
+    """`<phrase>a dog</phrase><object><patch_index_0044><patch_index_0863></object>`; more boxes after a delimiter. No box: empty.
 
-    patches: along each side; patch i lies in row i // patches. A corner is read back as the middle of its patch, but a box within one row
-    or one column of patches as the outer edges, or it would have no area.
+    patches: along each side; patch i lies in row i // patches. A corner is read back as the middle of its patch, but a box within one
+    row or one column of patches as the outer edges, or it would have no area.
     """
 
     words, thing, delimiter = ("<phrase>", "</phrase>"), ("<object>", "</object>"), "</delimiter_of_multi_objects/>"
@@ -65,10 +65,8 @@ class Kosmos2(BoxCode):
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
         corners, spans, rest = read_all(self.pair, match["body"], match.start("body"))
         kept = [row for row, pair in enumerate(corners) if max(pair) < self.patches**2]
-        grids = [
-            [corners[row][0] % self.patches, corners[row][0] // self.patches, corners[row][1] % self.patches, corners[row][1] // self.patches]
-            for row in kept
-        ]
+        # Row and column of both patches, as x1, y1, x2, y2.
+        grids = [[number for index in corners[row] for number in divmod(index, self.patches)[::-1]] for row in kept]
         for token in (*self.thing, self.delimiter):
             rest = rest.replace(token, "")
         found = self.found((match["label"] or "").strip(), grids, [spans[row] for row in kept], canvas, image, rest)
