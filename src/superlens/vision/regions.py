@@ -64,8 +64,8 @@ class RegionEncoder(nn.Module):
 
     The token is the sum of what the eye's levels show inside the region (their means, projected, averaged over levels; cells weigh by
     the area that is covered and, learned, by what they show: the middle of a thing says more of its shape than its rim), of a small
-    convolutional net over picture and mask, pooled inside the region, of where the region lies (sines and cosines of its bounds), and of
-    whether it is wanted or not (a positive or a negative click).
+    convolutional net over picture and mask, pooled inside the region, of where the region lies (sines and cosines of its bounds), and
+    of whether it is wanted or not (a positive or a negative click).
     VisionLLM v2 (arXiv 2406.08394, section 3.2) has the first two; its convolutions reduce by `patch` = 14, its levels are the last
     three of CLIP. There the levels add up while the mean is taken; here it is a mean.
     """
