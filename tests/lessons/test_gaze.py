@@ -4,7 +4,7 @@ import numpy as np
 import tiny
 import torch
 
-from superlens.lessons.gaze import Gaze, gaze_loss, gazed
+from superlens.lessons.gaze import ANSWER, NESTED, PHRASE, Gaze, gaze_loss, gazed
 from superlens.lessons.naming import covered
 from superlens.message import Boxes
 from superlens.recipes.schema import Stage
@@ -35,13 +35,28 @@ def test_phrases_look_at_what_their_things_cover():
     kept = samples(model)
     batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})(kept)["batch"]
     assert batch.lessons["gaze"].count == len(batch.mentions) == sum(len(sample.mentions) for sample in kept) > 4
-    (((size, nested), (positions_M, share_MT)),) = batch.lessons["gaze"].looks.items()
+    (((size, depth), (positions_M, share_MT)),) = batch.lessons["gaze"].looks.items()
     canvas = model.processor.canvas.canvas(128, 128)
-    assert canvas.size == size and not nested
+    assert canvas.size == size and depth == PHRASE
     for mention, position, share_T in zip(batch.mentions, positions_M.tolist(), share_MT.numpy()):
         assert position == mention.position
         assert np.flatnonzero(share_T).tolist() == covered(Boxes("", mention.xyxy_N4), canvas, model.processor.grid).tolist()
         assert abs(share_T.sum() - 1) < 1e-6
+
+
+def test_the_states_of_an_answer_look_at_what_it_shows():
+    model = tiny.model()
+    talks = tiny.conversations(8, tasks={"boxes": 1, "masks": 1}, turns=(2, 2))
+    batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})([model.processor.encode(talk) for talk in talks])["batch"]
+    looks = {depth: pair for (_, depth), pair in batch.lessons["gaze"].looks.items()}
+    placed = [one for one in batch.groups if one.group.target.count]
+    positions_M, share_MT = looks[ANSWER]
+    assert positions_M.tolist() == [position for one in placed for position in one.positions] and len(placed) > 6
+    assert len(placed) < len(batch.groups)  # what is not there is looked at nowhere
+    canvas = model.processor.canvas.canvas(128, 128)
+    for number, one in enumerate(placed):
+        wanted = covered(one.group.target, canvas, model.processor.grid).tolist()
+        assert np.flatnonzero(share_MT[2 * number].numpy()).tolist() == wanted  # two slots each
 
 
 def test_looking_at_the_right_place_costs_least():
@@ -76,7 +91,7 @@ def test_phrases_with_others_in_them_are_taught_later():
     talks = tiny.conversations(12, tasks={"refer_boxes": 1}, turns=(2, 3))
     sample = next(sample for sample in map(model.processor.encode, talks) if any(nested for *_, nested in sample.mentions))
     batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})([sample])["batch"]
-    batch.lessons["gaze"].looks = {key: look for key, look in batch.lessons["gaze"].looks.items() if key[1]}
+    batch.lessons["gaze"].looks = {key: look for key, look in batch.lessons["gaze"].looks.items() if key[1] == NESTED}
     states = [torch.zeros(1, len(sample), model.language.width, requires_grad=True) for _ in range(7)]
     gaze_loss(states, model.projector, batch.lessons["gaze"])[0].backward()
     assert [state.grad is not None for state in states] == [False, False, False, False, True, False, False]

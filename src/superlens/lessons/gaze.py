@@ -1,9 +1,11 @@
-"""Gaze: on its way through the language model, the last word of a phrase is taught to know where what it names lies.
+"""Gaze: on its way through the language model, the last word of a phrase is taught to know where what it names lies; so is an answer.
 
 A question about places ("is the star left of the moon?") needs where each thing is before anything can be compared. An answer in words
 tells a small new model that in one bit; the boxes of what its words name (`Text.mentions`) tell it for every phrase of every question.
 The state of the phrase's last token is drawn towards the embeddings of the places (those that the projector adds to visual tokens)
-that the things cover; that of a phrase with others in it ("the star left of the moon") a little later, when those are known.
+that the things cover; that of a phrase with others in it ("the star left of the moon") a little later, when those are known. In an
+answer the last states from which boxes or masks are read are drawn to the places of those boxes and masks: decoders know where their
+cells lie, so a request that names a place singles a thing out.
 Own design; cf. the attention supervised by alignments of Liu et al. (AAAI 2017, arXiv 1605.09553).
 
 Shapes: M mentions, T visual tokens of a picture, D width of the language model.
@@ -22,10 +24,11 @@ from torch.nn import functional as F
 
 from superlens.batch import Batch
 from superlens.lessons.naming import covered
-from superlens.message import Boxes
+from superlens.message import Boxes, Masks
 from superlens.vision.canvas import TokenGrid
 
 SHARPNESS = 20.0
+PHRASE, NESTED, ANSWER = 1 / 2, 2 / 3, 1.0  # shares of the blocks
 WEIGHT = 0.1  # a picture's 64 tokens to choose from cost 4.2 at first, an answer's words 0.2
 
 
@@ -46,14 +49,17 @@ class Gaze:
 
 @dataclass
 class Gazed:
-    """Mentions by canvas size and nesting: {(size, nested): (positions_M flat in the batch, share_MT of every token, each row 1)}."""
+    """What looks where, by canvas size and depth: {(size, depth): (positions_M flat in the batch, share_MT of every token, each row 1)}.
 
-    looks: dict[tuple[tuple[int, int], bool], tuple[Tensor, Tensor]]
+    depth: which share of the language model's blocks has been passed.
+    """
+
+    looks: dict[tuple[tuple[int, int], float], tuple[Tensor, Tensor]]
     deep: ClassVar[bool] = True
 
     @property
     def count(self) -> float:
-        """Mentions in all."""
+        """Mentions, and states of answers, in all."""
         return float(sum(len(positions_M) for positions_M, _ in self.looks.values()))
 
     def to(self, device) -> Gazed:
@@ -64,15 +70,19 @@ class Gazed:
 
 
 def gazed(batch: Batch, grid: TokenGrid) -> Gazed:
-    """Which places the phrases of a training batch should look at."""
+    """Which places the phrases and the answers of a training batch should look at."""
     canvases = {number: canvas for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
-    looks: dict[tuple[tuple[int, int], bool], list[tuple[int, np.ndarray]]] = {}
-    for mention in batch.mentions:
-        canvas = canvases[mention.picture]
+    looks: dict[tuple[tuple[int, int], float], list[tuple[int, np.ndarray]]] = {}
+    seen = [(m.position, m.picture, Boxes("", m.xyxy_N4), NESTED if m.nested else PHRASE) for m in batch.mentions]
+    for placed in batch.groups:
+        if isinstance(placed.group.target, (Boxes, Masks)):
+            seen += [(position, placed.picture, placed.group.target, ANSWER) for position in placed.positions]
+    for position, picture, target, depth in seen:
+        canvas = canvases[picture]
         share_T = np.zeros(grid.count(canvas.size), np.float32)
-        share_T[covered(Boxes("", mention.xyxy_N4), canvas, grid)] = 1
+        share_T[covered(target, canvas, grid)] = 1
         if share_T.any():
-            looks.setdefault((canvas.size, mention.nested), []).append((mention.position, share_T / share_T.sum()))
+            looks.setdefault((canvas.size, depth), []).append((position, share_T / share_T.sum()))
     return Gazed({
         key: (torch.tensor([at for at, _ in found]), torch.from_numpy(np.stack([share_T for _, share_T in found])))
         for key, found in looks.items()
@@ -86,8 +96,8 @@ def gaze_loss(states: Sequence[Tensor], projector, gazed: Gazed) -> tuple[Tensor
     """
     blocks = len(states) - 1
     total = states[0].new_zeros((), dtype=torch.float32)
-    for (size, nested), (positions_M, share_MT) in gazed.looks.items():
-        state_LD = states[2 * blocks // 3 if nested else blocks // 2].flatten(0, 1)
+    for (size, depth), (positions_M, share_MT) in gazed.looks.items():
+        state_LD = states[int(depth * blocks)].flatten(0, 1)
         total = total + places_loss(state_LD[positions_M], projector.places(size), share_MT)
     return total, gazed.count
 
