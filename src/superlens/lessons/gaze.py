@@ -49,7 +49,7 @@ class Gaze:
 
 @dataclass
 class Gazed:
-    """What looks where, by canvas size and depth: {(size, depth): (positions_M flat in the batch, share_MT of every token, each row 1)}.
+    """What looks where: {(canvas size, depth): (positions_M flat in the batch, share_MT of every token, each row 1)}.
 
     depth: which share of the language model's blocks has been passed.
     """
