@@ -74,7 +74,7 @@ class Processor:
             for token, role in form.roles().items():
                 if self.roles.setdefault(token, role) != role:
                     raise ValueError(f"links.{name}: token '{token}' already means '{self.roles[token]}' in another link.")
-                if token in self.owner and role not in ("open", "close"):
+                if token in self.owner and role not in ("open", "close", "code"):
                     raise ValueError(f"links.{name}: token '{token}' is that of links.{self.owner[token]}: give each link its own.")
                 self.owner.setdefault(token, name)
         self.token_ids = {token: vocabulary + index for index, token in enumerate(self.roles)}

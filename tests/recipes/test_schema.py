@@ -160,7 +160,7 @@ def test_a_stage_is_named_by_its_name_and_overrides_add_up(nano):
         ("language.adaptr.rank=4", "did you mean 'adapter'?"),
         ("canvas.longst=4", "did you mean 'longest'?"),
         ("data.augment.sid=4", "did you mean 'side'?"),
-        ("scale=nano", "reserved"),
+        ("scale=nanno", "unknown scale 'nanno': did you mean 'nano'"),
         ("links.boxes.queries=[", "not valid YAML"),
     ],
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from superlens.parts import BUILT_IN, find_class, nearest
@@ -20,6 +22,8 @@ SUPPLIED = {  # what the house gives to constructors: not for recipes to set
     "decoders": ("in_channels",),
 }
 MOST_OFFERED = 24
+SCALES = Path(__file__).with_name("scales")
+RESCALED = ("eye", "canvas", "projector", "language", "stages")
 ADAPTER_KEYS = ("type", "rank", "alpha", "dropout", "targets")
 LANGUAGE_KEYS = ("name", "revision", "tokenizer", "template")
 EYE_KEYS = ("name", "revision")
@@ -29,19 +33,44 @@ def apply(values: dict[str, Any], overrides: Iterable[str]) -> None:
     """Write every "path=value" into `values`, in place.
 
     A value is read as YAML. Steps of a path are keys; a stage is named by its number from 0, by its name, or `*` for
-    all. Raises ValueError with one sentence for a path that leads nowhere or a key that its part does not take.
+    all. `scale=NAME` puts the sizes of all recipes at once in place of this one's (`rescale`).
+    Raises ValueError with one sentence for a path that leads nowhere or a key that its part does not take.
     """
     for override in overrides:
         path, equals, text = override.partition("=")
         path = path.strip()
         if not equals or not path:
             raise ValueError(f"--set {override}: expected KEY=VALUE, as in stages.0.steps=100.")
-        if path == "scale" or path.startswith("scale."):
-            raise ValueError(
-                f"--set {override}: 'scale' is reserved for sizes of all recipes at once, which this version does not "
-                "have; set sizes key by key, as in language.config.hidden_size=128."
-            )
+        if path == "scale":
+            rescale(values, text.strip())
+            continue
         _write(values, path.split("."), parse_yaml(text, f"--set {override}"), override, ())
+
+
+def scale_names() -> list[str]:
+    """Names of the scales in the package, sorted."""
+    return sorted(path.stem for path in SCALES.glob("*.yaml"))
+
+
+def rescale(values: dict[str, Any], name: str) -> None:
+    """Another size for a whole recipe, in place: eye, canvas, projector, language model and stages are those of the scale; each decoder
+    becomes the scale's for the part that its links write. Links and data stay.
+
+    Raises ValueError naming the nearest scale, or a part that the scale has no decoder for.
+    """
+    if name not in scale_names():
+        raise ValueError(f"unknown scale '{name}': {nearest(name, scale_names())}")
+    scale = parse_yaml((SCALES / f"{name}.yaml").read_text(encoding="utf-8"), name)
+    for link, entry in (values.get("links") or {}).items():
+        decoder, part = entry.get("decoder"), entry.get("part", link)
+        if decoder is None:
+            continue
+        if part not in scale["decoders"]:
+            raise ValueError(f"the scale '{name}' has no decoder for {part}; it has {', '.join(scale['decoders'])}.")
+        values["decoders"][decoder] = copy.deepcopy(scale["decoders"][part])
+    values.update({section: copy.deepcopy(scale[section]) for section in RESCALED})
+    if values.get("regions"):
+        values["regions"] = {"type": values["regions"]["type"]}
 
 
 def _write(node: Any, steps: list[str], value: Any, override: str, walked: tuple[str, ...]) -> None:

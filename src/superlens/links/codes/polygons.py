@@ -97,12 +97,12 @@ class PolyFormer(PolygonCode):
 
 
 class Pix2SeqMasks(PolygonCode):
-    """`<mask> a dog<bin_40><bin_12>...</mask>`: y first, 1000 bins, corners of the contour (the paper writes up to 128 numbers)."""
+    """`<mask> a dog<bin_40><bin_12>...</mask>`: y first, 1000 bins, 32 corners of a contour at most."""
 
     y_first = True
     bin_name, wrap, next_mask, next_piece = "<bin_{}>", ("<mask>", "</mask>"), "<next_mask>", "<next_piece>"
 
-    def __init__(self, bins: int = 1000, corners: int = 64):
+    def __init__(self, bins: int = 1000, corners: int = 32):
         super().__init__(bins, corners)
 
 
