@@ -7,6 +7,7 @@ Everything the corpus holds ships with this package or with Python; no data set 
 
 import argparse
 import inspect
+import json
 import pkgutil
 import pydoc_data.topics
 
@@ -58,7 +59,11 @@ def train(vocabulary: int, conversations: int) -> PreTrainedTokenizerFast:
         vocab_size=vocabulary, min_frequency=2, special_tokens=special, limit_alphabet=100, show_progress=False
     )
     tokenizer.train_from_iterator(corpus(conversations), trainer)
-    # The bytes must be reachable only through the fallback: a user who types "<0x41>" means these six characters.
+    # The bytes must be reachable only through the fallback, so they are words of the vocabulary and no added tokens: a user who types
+    # "<0x41>" means these six characters, and a reader who leaves out special tokens wants the letters that the bytes make.
+    written = json.loads(tokenizer.to_str())
+    written["added_tokens"] = [token for token in written["added_tokens"] if token["content"] in SPECIAL]
+    tokenizer = Tokenizer.from_str(json.dumps(written))
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<|end|>", chat_template=TEMPLATE,
         additional_special_tokens=SPECIAL[1:4], clean_up_tokenization_spaces=False,

@@ -45,19 +45,42 @@ LESSONS = {
     "pointing": "superlens.lessons.pointing.Pointing",
 }
 
+CODES = {
+    "qwen-vl": "superlens.links.codes.qwen.QwenVL",
+    "qwen2-vl": "superlens.links.codes.qwen.Qwen2VL",
+    "qwen2.5-vl": "superlens.links.codes.qwen.Qwen25VL",
+    "qwen3-vl": "superlens.links.codes.qwen.Qwen3VL",
+    "kosmos-2": "superlens.links.codes.kosmos.Kosmos2",
+    "shikra": "superlens.links.codes.numbers.Shikra",
+    "minigpt-v2": "superlens.links.codes.numbers.MiniGPTv2",
+    "paligemma": "superlens.links.codes.bins.PaliGemma",
+    "pix2seq-v2": "superlens.links.codes.bins.Pix2Seq",
+    "unitab": "superlens.links.codes.bins.UniTAB",
+    "visionllm-v1": "superlens.links.codes.bins.VisionLLMv1",
+    "polyformer": "superlens.links.codes.polygons.PolyFormer",
+    "pix2seq-v2-masks": "superlens.links.codes.polygons.Pix2SeqMasks",
+    "visionllm-v1-masks": "superlens.links.codes.polygons.VisionLLMv1Masks",
+}
+BY_NAME = {"lessons": LESSONS, "codes": CODES}  # what recipes name outside of `type`
+
+
+def close_to(word: str, choices) -> list[str]:
+    """The closest of `choices`, if there is a close one."""
+    return difflib.get_close_matches(str(word), [str(choice) for choice in choices], n=1, cutoff=0.5)
+
 
 def nearest(word: str, choices) -> str:
     """` Did you mean 'x'?` for the closest of `choices`, or the whole list when nothing is close."""
     choices = [str(choice) for choice in choices]
-    close = difflib.get_close_matches(str(word), choices, n=1, cutoff=0.5)
+    close = close_to(word, choices)
     return f"did you mean '{close[0]}'?" if close else f"choose from {', '.join(sorted(choices))}."
 
 
 def find_class(section: str, type_name: str) -> type:
     """The class behind `type: type_name` in a recipe's `section`. ValueError names the nearest valid type."""
-    known = LESSONS if section == "lessons" else BUILT_IN[section]
+    known = BY_NAME.get(section) or BUILT_IN[section]
     path = known.get(type_name, type_name)
-    if "." not in path:
+    if "." not in path or (type_name not in known and close_to(type_name, known)):
         raise ValueError(f"unknown type '{type_name}' in {section}: {nearest(type_name, known)}")
     module_name, _, class_name = path.rpartition(".")
     try:

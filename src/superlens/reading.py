@@ -208,17 +208,17 @@ class AnswerReader:
 
     def _letters(self, written: Written) -> tuple[str, list[int]]:
         """The answer with its added tokens spelled out, and for each of its letters the index of its token."""
-        text, token_of, words = "", [], []
-        before = 0
+        text, token_of, words, told = "", [], [], 0
         for index, token in enumerate(written.ids):
             name = self.processor.token_names.get(token)
             if name is None:
-                # Letters may be spread over several tokens: what a token adds is what decoding one more adds.
+                # A letter may be spread over several tokens: it is the last one's, when all of it is there.
                 words.append(token)
-                spoken = self._text(words)
-                added, before = spoken[before:], len(spoken)
+                last = index + 1 == len(written.ids) or written.ids[index + 1] in self.processor.token_names
+                spoken = self._text(words) if last else self._text(words).rstrip("\ufffd")
+                added, told = spoken[told:], len(spoken)
             else:
-                words, before, added = [], 0, name
+                words, told, added = [], 0, name
             text += added
             token_of += [index] * len(added)
         return text, token_of

@@ -6,7 +6,7 @@ import torch
 from scenes import CHANNELS, overfit, requests, scene
 
 from superlens.decoders.base import Requests
-from superlens.decoders.keypoint_detector import KeypointDetector, as_boxes, cut, into_square
+from superlens.decoders.keypoint_detector import KeypointDetector, as_boxes, cut, into_square, onto_canvas
 from superlens.message import Keypoints
 from superlens.vision.canvas import CanvasRule
 
@@ -114,12 +114,24 @@ def test_what_is_cut_out_lies_where_it_is_said_to_lie():
     affine = model.affine(boxes, torch.tensor([[0.05, -0.1, 0.2, 0.5]]))
     spots = torch.tensor([[[35.0, 42.0], [50.0, 35.0]]])
     inside = into_square(spots, affine)
-    assert torch.allclose(inside @ affine[:, :, :2].transpose(1, 2) + affine[:, None, :, 2], spots, atol=1e-4)
+    assert torch.allclose(onto_canvas(inside, affine), spots, atol=1e-4)
     column = torch.arange(128.0).expand(96, 128) + 0.5
     pictures = torch.stack([column, column * 10])[:, None]
     found = cut(pictures, torch.tensor([1, 0]), affine.expand(2, 2, 3), (96, 128), 64)
     x, y = ((inside[0] + 1) * 32).long().T
     assert torch.allclose(found[1, 0, y, x], spots[0, :, 0], atol=1) and torch.allclose(found[0, 0, y, x], spots[0, :, 0] * 10, atol=10)
+
+
+def test_mixed_precision_moves_nothing():
+    model = decoder()
+    boxes = torch.tensor([[280.0, 200.0, 321.4, 240.0]])
+    affine = model.affine(boxes, torch.tensor([[0.03, -0.02, 0.1, 0.4]]))
+    column = (torch.arange(384.0) + 0.5).expand(384, 384)[None, None]
+    exact = cut(column, torch.tensor([0]), affine, (384, 384), 96)
+    spots = torch.tensor([[[300.7, 221.3]]])
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(cut(column, torch.tensor([0]), affine, (384, 384), 96), exact, rtol=0, atol=0)
+        torch.testing.assert_close(onto_canvas(into_square(spots, affine), affine), spots, rtol=0, atol=1e-4)
 
 
 def test_a_batch_in_which_nothing_is_seen_teaches_without_harm():

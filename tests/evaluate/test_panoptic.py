@@ -31,12 +31,12 @@ def test_the_truth_is_worth_one():
 
 
 def test_misses_and_false_alarms_count_half():
-    truth = [Masks("car", rows((0, 2), (2, 4))), Masks("road", rows((4, 10)))]
-    said = [Masks("Car", rows((0, 2))), Masks("road", rows((4, 8))), Masks("sky", rows((8, 10)))]
+    truth = [Masks("car", rows((0, 1), (1, 2), (2, 4))), Masks("road", rows((4, 10)))]
+    said = [Masks("Car", rows((0, 1), (1, 2))), Masks("road", rows((4, 8))), Masks("sky", rows((8, 10)))]
     found = measured(said, truth)
-    assert found["per_class"] == pytest.approx({"car": 1 / 1.5, "road": 4 / 6, "sky": 0})
-    assert found["SQ"] == pytest.approx((1 + 4 / 6) / 2) and found["RQ"] == pytest.approx((1 / 1.5 + 1 + 0) / 3)
-    assert found["PQ"] == pytest.approx((1 / 1.5 + 4 / 6) / 3)
+    assert found["per_class"] == pytest.approx({"car": 2 / 2.5, "road": 4 / 6, "sky": 0})
+    assert found["SQ"] == pytest.approx((1 + 4 / 6) / 2) and found["RQ"] == pytest.approx((2 / 2.5 + 1 + 0) / 3)
+    assert found["PQ"] == pytest.approx((2 / 2.5 + 4 / 6) / 3)
 
 
 def test_half_is_no_match():
@@ -56,6 +56,8 @@ def test_ignored_pixels_do_not_count():
     truth = [Masks("car", rows((0, 4), (4, 8)), ignore=[False, True])]
     found = measured([Masks("car", rows((0, 5))), Masks("bus", rows((5, 8)))], truth)
     assert found["per_class"] == {"car": 1}
+    mostly_unknown = measured([Masks("car", rows((0, 9)))], [Masks("car", rows((0, 4), (4, 10)), ignore=[False, True])])
+    assert mostly_unknown["PQ"] == 1
 
 
 def test_nothing_to_measure_is_none():

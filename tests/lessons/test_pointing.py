@@ -6,7 +6,7 @@ import torch
 
 from superlens.batch import Pointed
 from superlens.lessons.naming import covered
-from superlens.lessons.pointing import Pointing, bounds, marked_words
+from superlens.lessons.pointing import Pointing, marked_words
 from superlens.message import Boxes, Conversation, Image, Masks, Message, Region
 from superlens.recipes.schema import Stage
 from superlens.train import trainer
@@ -58,10 +58,13 @@ def test_long_labels_and_other_pictures_name_nothing():
     assert marked_words(region, batch.groups) == []
 
 
-def test_bounds_are_those_of_the_pixels():
-    mask = np.zeros((10, 12), bool)
-    mask[3:5, 7] = True
-    assert np.concatenate(bounds(mask)).tolist() == [7, 3, 8, 5]
+def test_what_is_ignored_or_empty_names_nothing():
+    model = tiny.model(**REGIONS, links=LINKS)
+    batch = pointed(model, Region.point(40, 40))
+    star, road, moon = (placed.group for placed in batch.groups)
+    star.target = Boxes("star", star.target.xyxy, ignore=[True])
+    moon.target = Masks("moon", np.zeros_like(moon.target.masks))
+    assert model.processor.tokenizer.decode(marked_words(batch.regions[0], batch.groups)).strip() == "road"
 
 
 def test_the_lesson_says_where_each_region_lies():

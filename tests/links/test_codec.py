@@ -7,8 +7,8 @@ import tiny
 from superlens.batch import collate
 from superlens.links.base import Token, Words
 from superlens.links.codec import CodecFormat
-from superlens.links.codes import CODES, make_code
-from superlens.message import Boxes, Conversation, Image, Message, Region, Text
+from superlens.message import Boxes, Conversation, Image, Masks, Message, Region, Text
+from superlens.parts import CODES, find_class
 from superlens.reading import Written
 from superlens.vision.canvas import CanvasRule
 
@@ -82,13 +82,15 @@ def test_plain_words_are_read_where_they_stand():
     content, _, notes = read(model, "None.dog[0.1,0.2,0.3,0.4]cat[0.1,0.2,0.3,0.4]!")
     assert [getattr(part, "label", None) or part.text for part in content] == ["None.", "dog", "cat", "!"]
     content, _, notes = read(model, "No numbers [here], nor there.")
-    assert [part.text for part in content] == ["No numbers [here], nor there."] or notes
+    assert [part.text for part in content] == ["No numbers [here], nor there."] and not notes
+    content, _, notes = read(model, "voilà un café 狗[0.1,0.2,0.3,0.4]")
+    assert content[0].label == "voilà un café 狗"
 
 
 def test_every_code_is_written_tokenised_and_read_back():
     boxes_N4 = np.array([[8, 6, 40, 30], [40, 6, 80, 60]], np.float32)
     user = Message("user", (Image(np.zeros((60, 80, 3), np.uint8)), Text("Where are the dogs?")))
-    for code in (code for code in CODES if make_code(code).part == "boxes"):
+    for code in (code for code in CODES if find_class("codes", code).part == "boxes"):
         model = tiny.model(links={"boxes": {"type": "codec", "code": code}})
         prompt = model.processor.encode(Conversation((user,)), answer=False)
         whole = model.processor.encode(Conversation((user, Message("assistant", (Boxes("dogs", boxes_N4), Text("."))))))
@@ -122,3 +124,17 @@ def test_a_box_that_the_user_drew_is_written_as_the_code_writes_boxes():
         for region in (Region.point(3, 3), Region.box(0, 0, 40, 30, positive=False)):
             with pytest.raises(ValueError, match="by boxes alone"):
                 model.processor.encode(Conversation((Message("user", (picture, region)),)), answer=False)
+
+
+def test_boxes_and_masks_of_one_system_share_their_bins():
+    model = tiny.model(links={"boxes": {"type": "codec", "code": "pix2seq-v2"}, "masks": {"type": "codec", "code": "pix2seq-v2-masks"}})
+    mask = np.zeros((1, 60, 80), bool)
+    mask[0, 10:30, 20:50] = True
+    user = Message("user", (Image(np.zeros((60, 80, 3), np.uint8)), Text("Where are the dogs?")))
+    answer = Message("assistant", (Boxes("dogs", [[8, 6, 40, 30]]), Text(" and "), Masks("cat", mask), Text(".")))
+    prompt = model.processor.encode(Conversation((user,)), answer=False)
+    ids = [i for i in model.processor.encode(Conversation((user, answer))).ids_T[len(prompt) :].tolist() if i not in model.processor.end_ids]
+    said = Written(ids, [0.25] * len(ids), list(range(len(ids))))
+    content, _, notes = model.processor.decode(said, Conversation((user,)), prompt.canvases)
+    assert [type(part) for part in content] == [Boxes, Text, Masks, Text] and not notes
+    assert (content[2].masks & mask).sum() / (content[2].masks | mask).sum() > 0.9

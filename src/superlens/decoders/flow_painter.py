@@ -29,11 +29,10 @@ CHANGED = 8 / 255  # a pixel that differs by more, in any channel, has been chan
 
 @dataclass
 class Painting:
-    """Raw answer: clean_K3HW, and change_KHW logits of being changed. Training only: velocity_K3HW error, what was learned from."""
+    """Raw answer: clean_K3HW, and change_KHW logits of being changed. Training only: how noisy it was, and the source."""
 
     clean_K3HW: Tensor
     change_KHW: Tensor
-    noise_K3HW: Tensor | None = None
     sigma_K: Tensor | None = None
     source_K3HW: Tensor | None = None
 
@@ -108,13 +107,14 @@ class FlowPainter(Decoder):
         noisy_K3HW = wanted_K3HW.lerp(noise_K3HW, sigma_K[:, None, None, None])
         vectors_KnC = torch.where(dropped_K[:, None, None], self.null.to(requests.vectors_KnC.dtype), requests.vectors_KnC)
         clean_K3HW, change_KHW = self.denoise(noisy_K3HW, source_K3HW, sigma_K, vectors_KnC)
-        return Painting(clean_K3HW, change_KHW, noise_K3HW, sigma_K, source_K3HW)
+        return Painting(clean_K3HW, change_KHW, sigma_K, source_K3HW)
 
     def denoise(self, noisy_K3HW: Tensor, source_K3HW: Tensor, sigma_K: Tensor, vectors_KnC: Tensor) -> tuple[Tensor, Tensor]:
         """(clean_K3HW, change_KHW logits) of noisy pictures."""
         seen_K6HW = torch.cat([noisy_K3HW, source_K3HW], 1)
         # Every cell attends to all vectors, and their mean goes where the time goes (Imagen, arXiv 2205.11487, section 2.3).
-        cells_KChw = F.pixel_unshuffle(seen_K6HW, self.patch)
+        dtype = self.null.dtype
+        cells_KChw, vectors_KnC = F.pixel_unshuffle(seen_K6HW, self.patch).to(dtype), vectors_KnC.to(dtype)
         cells_KChw = self.net(cells_KChw, sigma_K * 1000, vectors_KnC, class_labels=vectors_KnC.mean(1)).sample.float()
         said_K4HW = F.pixel_shuffle(cells_KChw, self.patch)
         return said_K4HW[:, :3], said_K4HW[:, 3]

@@ -112,7 +112,7 @@ class KeypointDetector(Decoder):
         boxes_P4 = torch.tensor(np.array([boxes[request][thing] for request, thing in rows], np.float32).reshape(-1, 4))
         device = found.boxes_BL4.device
         request_P, thing_P = torch.tensor(rows, dtype=torch.long, device=device).reshape(-1, 2).unbind(1)
-        affine_P23 = self.affine(boxes_P4, self.dice(len(rows)) if self.training else torch.zeros(len(rows), 4))
+        affine_P23 = self.affine(boxes_P4, self.jitter(len(rows)) if self.training else torch.zeros(len(rows), 4))
         return Squares(request_P, thing_P, affine_P23.to(device), boxes_P4.to(device), torch.ones(len(rows), device=device))
 
     @torch.no_grad()
@@ -129,7 +129,7 @@ class KeypointDetector(Decoder):
         found_P = torch.arange(len(boxes_P4), device=boxes_P4.device)
         return Squares(torch.cat(requests), found_P, affine_P23, boxes_P4, torch.cat(scores))
 
-    def dice(self, count: int) -> Tensor:
+    def jitter(self, count: int) -> Tensor:
         """[P, 4]: shift in x and y (shares of the side), natural logarithm of the zoom, turn in radians."""
         shift, zoom, degrees = self.moved
         most = torch.tensor([shift, shift, zoom, degrees * torch.pi / 180])
@@ -163,7 +163,7 @@ class KeypointDetector(Decoder):
             share_pM = known_pM / known_pM.sum(1, keepdim=True).clamp(min=1) / views
             chance_pMSS = heat_pMSS.flatten(2).softmax(2).view_as(heat_pMSS)
             places_SS2 = places(self.cells, heat_pMSS.device)
-            mean_pM2 = torch.einsum("pmyx,yxk->pmk", chance_pMSS, places_SS2)
+            mean_pM2 = (chance_pMSS[..., None] * places_SS2).sum((2, 3))
             # A square is `margin` box sides long and 2 of its own units: this makes the distance one of box sides.
             away_pM = F.smooth_l1_loss(mean_pM2, wanted_pM2, reduction="none", beta=0.1).sum(-1) * self.margin / 2
             point = point + (away_pM * share_pM).sum()
@@ -186,7 +186,7 @@ class KeypointDetector(Decoder):
             canvas = scene.canvases[int(requests.picture_K[row])]
             mine_P = raw.squares.request_P == request
             affine_p23 = raw.squares.affine_P23[mine_P]
-            xy_pM2 = peaks(raw.heat[request], self.window) @ affine_p23[:, :, :2].transpose(1, 2) + affine_p23[:, None, :, 2]
+            xy_pM2 = onto_canvas(peaks(raw.heat[request], self.window), affine_p23)
             xy_pM2 = (xy_pM2.cpu().numpy() / canvas.scale_xy).astype(np.float32)
             v_pM1 = 1.0 + (raw.seen[request] > 0)[..., None].float().cpu().numpy()
             height, width = canvas.original
@@ -251,9 +251,8 @@ def places(cells: int, device) -> Tensor:
 
 
 def cut(map_BChw: Tensor, picture_P: Tensor, affine_P23: Tensor, size: tuple[int, int], cells: int) -> Tensor:
-    """[P, C, cells, cells]: squares of pictures of `size` (height, width) canvas pixels; black or zero outside."""
-    spots_SS3 = F.pad(places(cells, map_BChw.device), (0, 1), value=1.0)
-    spots_PSS2 = torch.einsum("pij,yxj->pyxi", affine_P23, spots_SS3)
+    """[P, C, cells, cells]: squares of pictures of `size` (height, width) canvas pixels; the nearest pixels lie outside."""
+    spots_PSS2 = onto_canvas(places(cells, map_BChw.device).flatten(0, 1), affine_P23).unflatten(1, (cells, cells))
     grid_PSS2 = spots_PSS2 / torch.tensor(size[::-1], device=map_BChw.device) * 2 - 1
     # One call per picture: gathering every square's own copy of its picture would move P / B times the memory.
     order, squares = [], []
@@ -261,7 +260,7 @@ def cut(map_BChw: Tensor, picture_P: Tensor, affine_P23: Tensor, size: tuple[int
         mine_p = (picture_P == picture).nonzero().squeeze(1)
         # The squares of a picture side by side are one wide grid.
         grid_1SL2 = grid_PSS2[mine_p].transpose(0, 1).flatten(1, 2)[None]
-        wide_CSL = F.grid_sample(map_BChw[picture : picture + 1].float(), grid_1SL2, align_corners=False)[0]
+        wide_CSL = F.grid_sample(map_BChw[picture : picture + 1].float(), grid_1SL2, padding_mode="border", align_corners=False)[0]
         squares.append(wide_CSL.unflatten(2, (len(mine_p), cells)).permute(2, 0, 1, 3))
         order.append(mine_p)
     if not order:
@@ -269,11 +268,18 @@ def cut(map_BChw: Tensor, picture_P: Tensor, affine_P23: Tensor, size: tuple[int
     return torch.cat(squares)[torch.cat(order).argsort()].to(map_BChw.dtype)
 
 
+# Places are moved without matrix products: mixed precision would round them to some hundredths of a picture.
+def onto_canvas(places_PM2: Tensor, affine_P23: Tensor) -> Tensor:
+    """Places in squares, -1..1, [M, 2] or [P, M, 2] -> canvas pixels [P, M, 2]."""
+    return (places_PM2[..., None, :] * affine_P23[:, None, :, :2]).sum(-1) + affine_P23[:, None, :, 2]
+
+
 def into_square(xy_PM2: Tensor, affine_P23: Tensor) -> Tensor:
     """Canvas pixels -> places in a square, -1..1."""
     away_PM2 = xy_PM2 - affine_P23[:, None, :, 2]
     scale_P11 = affine_P23[:, :, 0].square().sum(1)[:, None, None]
-    return away_PM2 @ affine_P23[:, :, :2] / scale_P11  # the inverse of a turn is its transpose
+    # The inverse of a turn is its transpose.
+    return (away_PM2[..., None, :] * affine_P23[:, None, :, :2].transpose(2, 3)).sum(-1) / scale_P11
 
 
 def peaks(heat_PMSS: Tensor, window: float) -> Tensor:
@@ -284,7 +290,7 @@ def peaks(heat_PMSS: Tensor, window: float) -> Tensor:
     best_PM2 = places_L2[chance_PML.argmax(2)]
     near_PML = ((places_L2 - best_PM2[:, :, None]).abs().amax(-1) <= window * 2 / cells).float()
     share_PML = chance_PML * near_PML
-    return share_PML @ places_L2 / share_PML.sum(2, keepdim=True)
+    return (share_PML[..., None] * places_L2).sum(2) / share_PML.sum(2, keepdim=True)
 
 
 def kept(target: Keypoints) -> np.ndarray:

@@ -75,7 +75,8 @@ def gazed(batch: Batch, grid: TokenGrid) -> Gazed:
     looks: dict[tuple[tuple[int, int], float], list[tuple[int, np.ndarray]]] = {}
     seen = [(m.position, m.picture, Boxes("", m.xyxy_N4), NESTED if m.nested else PHRASE) for m in batch.mentions]
     for placed in batch.groups:
-        if isinstance(placed.group.target, (Boxes, Masks)):
+        # Position 0 is a picture's, or that of a batch without sequences (`think: false`).
+        if isinstance(placed.group.target, (Boxes, Masks)) and all(placed.positions):
             seen += [(position, placed.picture, placed.group.target, ANSWER) for position in placed.positions]
     for position, picture, target, depth in seen:
         canvas = canvases[picture]

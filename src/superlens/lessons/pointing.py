@@ -20,7 +20,7 @@ from torch import Tensor
 from superlens.batch import Batch, Placed, Pointed
 from superlens.lessons.gaze import places_loss
 from superlens.lessons.naming import MOST_WORDS, Named, covered, naming_loss
-from superlens.message import Boxes, Masks
+from superlens.message import Boxes, Masks, mask_bounds
 from superlens.vision.canvas import TokenGrid
 
 ALIKE, INSIDE = 0.5, 0.9  # a loose box has most of a thing's bounds; a click or a line lies within them
@@ -49,6 +49,8 @@ class Pointing:
             canvas = canvases[region.picture]
             share_T = np.zeros(self.grid.count(canvas.size), np.float32)
             share_T[covered(Masks("", mask_HW[None]), canvas, self.grid)] = 1
+            if not share_T.any():
+                continue
             looks.setdefault(canvas.size, []).append((number, share_T / share_T.sum()))
         names = Named(torch.tensor(regions, dtype=torch.long), torch.tensor(words, dtype=torch.long))
         return Marked(names, {
@@ -83,27 +85,22 @@ class Marked:
 
 
 def marked_words(region: Pointed, groups: list[Placed]) -> list[int]:
-    """Ids of the words of the one thing that lies under a region, as the targets of its picture say; none when that is not sure."""
-    low, high = bounds(region.mask_HW.numpy())
+    """Ids of the words of the thing that lies under a region, as the targets of its picture say: of the one whose bounds are most like
+    the region's, else of the smallest one that holds it. None where there is no such thing."""
+    region_4 = mask_bounds(region.mask_HW.numpy()[None])[0]
     found: list[tuple[float, list[int]]] = []
     for placed in groups:
         target = placed.group.target
         short = len(placed.group.label.split()) <= MOST_WORDS
         if placed.picture != region.picture or not isinstance(target, (Boxes, Masks)) or not short:
             continue
-        boxes_N4 = target.xyxy if isinstance(target, Boxes) else np.array([np.concatenate(bounds(mask)) for mask in target.masks])
-        for box_4 in boxes_N4.reshape(-1, 4):
-            both = float(np.prod((np.minimum(high, box_4[2:]) - np.maximum(low, box_4[:2])).clip(0)))
-            area, own = float(np.prod(box_4[2:] - box_4[:2])), float(np.prod(high - low))
+        kept = target if target.ignore is None else target.select(~target.ignore)
+        for box_4 in kept.xyxy if isinstance(kept, Boxes) else kept.bounds:
+            both = float(np.prod((np.minimum(region_4[2:], box_4[2:]) - np.maximum(region_4[:2], box_4[:2])).clip(0)))
+            area, own = float(np.prod(box_4[2:] - box_4[:2])), float(np.prod(region_4[2:] - region_4[:2]))
             alike = both / max(area + own - both, 1e-6)
             if alike >= ALIKE:
                 found.append((-alike, placed.group.words))
-            elif both >= INSIDE * own:
+            elif area > 0 and both >= INSIDE * own:
                 found.append((area, placed.group.words))
     return min(found, key=lambda one: one[0])[1] if found else []
-
-
-def bounds(mask_HW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(x, y) of the first and behind the last pixel of a mask."""
-    rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
-    return np.array([columns[0], rows[0]], float), np.array([columns[-1] + 1, rows[-1] + 1], float)

@@ -6,17 +6,18 @@ import re
 from collections.abc import Mapping
 
 from superlens.links.base import Link, LinkFormat, Piece, Token, Words
-from superlens.links.codes import make_code
+from superlens.links.codes.base import Code
 from superlens.message import Part
+from superlens.parts import construct
 from superlens.vision.canvas import Canvas
 
 
 class CodecFormat(LinkFormat):
-    """A part as its code spells it. code: a name of `codes.CODES`, or a dotted path to a class. options: the code's own."""
+    """A part as its code spells it. code: a name of `parts.CODES`, or a dotted path to a class. options: the code's own."""
 
     def __init__(self, name: str, part: str, decoder: str | None = None, code: str = "qwen-vl", options: Mapping | None = None):
         super().__init__(name, part, decoder, None)
-        self.code = make_code(code, **(options or {}))
+        self.code: Code = construct("codes", {"type": code, **(options or {})}, where=f"links.{name}.options")
         if part != self.code.part:
             raise ValueError(f"links.{name}: the code '{code}' writes {self.code.part}, got part '{part}'.")
         self._tokens = re.compile("|".join(map(re.escape, sorted(self.code.tokens, key=len, reverse=True))) or r"(?!)")
@@ -26,7 +27,7 @@ class CodecFormat(LinkFormat):
 
     def start(self, label: str) -> list[Piece]:
         if not self.code.opening:
-            raise ValueError(f"links.{self.name}: this code is all plain words, so an answer with it can not be forced.")
+            raise ValueError(f"links.{self.name}: this code has no token that it begins with, so an answer with it can not be forced.")
         return [Token(self.code.opening)]
 
     def write(self, part: Part, canvas: Canvas) -> list[Piece]:

@@ -85,10 +85,9 @@ class RegionEncoder(nn.Module):
         )
         self.shape = nn.Linear(channels, width)
         self.seen = nn.ModuleList(nn.Linear(level_channels, width) for _ in range(levels))
-        self.focus = nn.ModuleList(nn.Conv2d(level_channels, 1, 1) for _ in range(levels))
+        self.focus = nn.ModuleList(nn.Conv2d(level_channels, 1, 1, bias=False) for _ in range(levels))
         for focus in self.focus:
             nn.init.zeros_(focus.weight)
-            nn.init.zeros_(focus.bias)
         self.place = nn.Linear(32, width)
         self.sign = nn.Parameter(torch.randn(2, width) * 0.1)
         self.mix = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, width))
@@ -118,7 +117,8 @@ def inside(map_RChw: Tensor, masks_R1HW: Tensor, focus_R1hw: Tensor | None = Non
     """[R, C] mean of a map inside each mask, cells weighted by the share of them that it covers, times exp(focus) if given."""
     share_R1hw = F.adaptive_avg_pool2d(masks_R1HW, map_RChw.shape[-2:]).float()
     if focus_R1hw is not None:
-        share_R1hw = share_R1hw * (focus_R1hw.float() - focus_R1hw.float().amax((2, 3), keepdim=True)).exp()
+        covered_R1hw = focus_R1hw.float().masked_fill(share_R1hw == 0, float("-inf"))
+        share_R1hw = share_R1hw * (covered_R1hw - covered_R1hw.amax((2, 3), keepdim=True)).exp()
     share_R1hw = share_R1hw / share_R1hw.sum((2, 3), keepdim=True).clamp(min=1e-12)
     return (map_RChw * share_R1hw.to(map_RChw.dtype)).sum((2, 3))
 

@@ -184,7 +184,7 @@ class AnnotatedSource(Source):
         if self.semantic:
             usual = {"masks": 0.85, "panoptic_masks": 0.05, "exists": 0.1}
         elif self.has_masks:
-            usual = {"boxes": 0.4, "masks": 0.35, "panoptic_masks": 0.05, "count": 0.1, "exists": 0.1}
+            usual = {"boxes": 0.4, "masks": 0.4, "count": 0.1, "exists": 0.1}
         if not self.complete:
             usual = {task: weight for task, weight in usual.items() if task in ("boxes", "masks")}
         if self.point_names:
@@ -201,13 +201,16 @@ class AnnotatedSource(Source):
         return Conversation((Message("user", (Image(pixels), Text(question))), answer))
 
     def _everything(self, picture: Picture, rng: np.random.Generator) -> Conversation:
-        """Masks of all that is there, things and stuff, which the question does not name; augmented."""
+        """Masks of all classes in sight, things and stuff, which the question does not name; augmented."""
         there = sorted(set(picture.classes_N.tolist()))
         labels = [phrases.lower(self.names[which]) for which in there]
-        question = templates.ask("panoptic_masks", rng)
         pixels, view = self._seen(picture, rng, not any(PLACE_WORDS.search(label) for label in labels))
         answer = self._answer("masks", picture, there, labels, view)
-        return Conversation((Message("user", (Image(pixels), Text(question))), answer))
+        parts = [part for part in answer.masks if part.count]  # a view may leave some of them outside
+        if not 0 < len(parts) <= MOST_NAMES or picture.unlabelled:
+            return self._found("masks", picture, rng)
+        question = templates.ask("panoptic_masks", rng)
+        return Conversation((Message("user", (Image(pixels), Text(question))), Message("assistant", listed(parts))))
 
     def _seen(self, picture: Picture, rng: np.random.Generator, may_flip: bool) -> tuple[np.ndarray, View | None]:
         """The pixels of a random view, and the view; the picture as it is and None without `augment`."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from superlens.data.sources.base import Example
-from superlens.evaluate.metrics.base import Metric, plain, ratio, same_size, scores_of
+from superlens.evaluate.metrics.base import Metric, plain, same_size, scores_of
 from superlens.message import Masks, Message
 
 Segments = list[tuple[str, np.ndarray]]
@@ -19,7 +19,8 @@ class PanopticQuality(Metric):
 
     Segments of one label match when their IoU is above 0.5. Answered masks of `min_score` and above are made disjoint, the surest
     first, as the metric asks; one of which less than half is left is dropped. SQ: mean IoU of matches. RQ: matches over the same
-    denominator. Pixels in ignored masks are left out, and answers that lie there by more than half.
+    denominator. PQ, SQ and RQ are means over labels. Pixels in ignored masks are left out, and so are unmatched answers that lie there by
+    more than half.
     """
 
     task = "panoptic_masks"
@@ -46,7 +47,7 @@ class PanopticQuality(Metric):
         for part in references:
             kept = part if part.ignore is None else part.select(~part.ignore)
             meant += [(plain(part.label), mask_HW) for mask_HW in kept.masks if mask_HW.any()]
-        said = [segment for segment in disjoint(answers) if void_HW is None or 2 * (segment[1] & void_HW).sum() <= segment[1].sum()]
+        said = disjoint(answers)
         taken: set[int] = set()
         for label, mask_HW in meant:
             for index, (other, answered_HW) in enumerate(said):
@@ -59,8 +60,9 @@ class PanopticQuality(Metric):
                     break
             else:
                 self._alone[label] += 1
-        for index, (label, _) in enumerate(said):
-            if index not in taken:
+        for index, (label, answered_HW) in enumerate(said):
+            unknown = void_HW is not None and 2 * (answered_HW & void_HW).sum() > answered_HW.sum()
+            if index not in taken and not unknown:
                 self._alone[label] += 1
 
     def result(self) -> dict[str, Any]:
@@ -68,9 +70,10 @@ class PanopticQuality(Metric):
         sizes = {label: self._matched[label] + self._alone[label] / 2 for label in labels}
         per_class = {label: self._iou[label] / sizes[label] for label in labels}
         found = [self._matched[label] / sizes[label] for label in labels]
+        quality = [self._iou[label] / self._matched[label] for label in labels if self._matched[label]]
         return {
             "PQ": float(np.mean(list(per_class.values()))) if labels else None,
-            "SQ": ratio(sum(self._iou.values()), sum(self._matched.values())),
+            "SQ": float(np.mean(quality)) if quality else None,
             "RQ": float(np.mean(found)) if labels else None,
             "per_class": per_class,
         }

@@ -81,6 +81,15 @@ class BoxCode(Code):
         kept_N4 = part.xyxy if part.ignore is None else part.xyxy[~part.ignore]
         return sorted(self.grid(kept_N4, canvas).tolist(), key=lambda box: (box[0], box[1]))
 
+    def by_label(self, items: Sequence[tuple[str, Sequence[int], Span]], canvas: Canvas, image: int) -> list[Spelled]:
+        """(label, numbers, span) of single boxes -> one part for each label, in order of appearance."""
+        boxes: dict[str, tuple[list, list]] = {}
+        for label, numbers, span in items:
+            grids, spans = boxes.setdefault(label, ([], []))
+            grids.append(numbers)
+            spans.append(span)
+        return [self.found(label, grids, spans, canvas, image, "") for label, (grids, spans) in boxes.items()]
+
     def found(self, label: str, grids: Sequence[Sequence[int]], spans: list[Span], canvas: Canvas, image: int, rest: str) -> Spelled:
         """The boxes that were read; `rest`: what could not be."""
         xyxy_N4 = self.pixels(np.array(grids, np.float64).reshape(-1, 4), canvas)

@@ -24,9 +24,11 @@ class BinCode(ScaledBoxCode):
     bin_name: str
 
     def __init__(self, bins: int):
+        if bins < 2:
+            raise ValueError(f"places are told apart by at least 2 bins, got {bins}.")
         super().__init__(bins - 1)
         self.bins = bins
-        one = re.escape(self.bin_name).replace(re.escape("{}"), r"(\d{1,9})")
+        one = re.escape(self.bin_name).replace(re.escape("{}"), r"(-?\d{1,9})")
         self.one = re.compile(one)
         self.four = rf"(?:{one.replace('(', '(?:')}\s*){{4}}"
 
@@ -53,12 +55,10 @@ class BinCode(ScaledBoxCode):
 class LabelLast(BinCode):
     """Base of codes that write the box before its words: every instance with its own, `box words; box words`."""
 
-    ending: str  # characters that end the words
-    separator: str
-
+    ending: str  # characters that end the words, beside a full stop
     def __init__(self, bins: int):
         super().__init__(bins)
-        words = rf"[^<{re.escape(self.ending)}\n]*"
+        words = rf"(?:(?!\.(?:\s|$))[^<{re.escape(self.ending)}\n])*"
         more = self.four + words
         self.pattern = re.compile(rf"{self.prefix}{more}(?:\s*{self.between}\s*{more})*{self.suffix}")
         self.item = re.compile(f"{self.four}(?P<label>{words})")
@@ -66,19 +66,17 @@ class LabelLast(BinCode):
     prefix, between, suffix = "", "", ""
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
-        boxes: dict[str, tuple[list, list]] = {}
+        items = []
         for item in self.item.finditer(match[0]):
-            label = re.sub(r"\s+and\s*$", "", item["label"]).strip()
-            grids, spans = boxes.setdefault(label, ([], []))
-            grids.append(self.numbers(item[0]))
-            spans.append((match.start() + item.start(), match.start() + item.end()))
-        return [self.found(label, grids, spans, canvas, image, "") for label, (grids, spans) in boxes.items()]
+            label = re.sub(r"(?:\s*,|\s+and)\s*$", "", item["label"]).strip()  # of what stands between two parts of a sentence
+            items.append((label, self.numbers(item[0]), (match.start() + item.start(), match.start() + item.end())))
+        return self.by_label(items, canvas, image)
 
 
 class PaliGemma(LabelLast):
     """`<loc0256><loc0128><loc0800><loc0640> dog ; ...`: y first, 1024 bins, words last (arXiv 2407.07726). No box: nothing."""
 
-    order, bin_name, ending, between = Y_FIRST, "<loc{}>", ";,.", ";"
+    order, bin_name, ending, between = Y_FIRST, "<loc{}>", ";", ";"
 
     def __init__(self, bins: int = 1024):
         super().__init__(bins)
@@ -114,7 +112,8 @@ class LabelFirst(BinCode):
     def __init__(self, bins: int):
         super().__init__(bins)
         begin, end = map(re.escape, self.wrap)
-        self.pattern = re.compile(rf"{begin}(?P<body>(?:(?!{begin}|{end}).)*)(?P<end>{end})?", re.DOTALL)
+        # What is not ended is read as far as its bins go; words that follow are words again.
+        self.pattern = re.compile(rf"{begin}(?P<body>[^<]*(?:(?:\s*{self.one.pattern.replace('(', '(?:')})+|(?={end})))(?P<end>{end})?")
         self.box = re.compile(self.four)
 
     @property
@@ -152,14 +151,24 @@ class UniTAB(LabelFirst):
 
 
 class VisionLLMv1(LabelFirst):
-    """`<c> a dog<p12><p3><p90><p44></c>`: x first, bins of the picture's sides (arXiv 2305.11175).
+    """`<c> a dog<p-410><p-508><p128><p0></c>`: x first, 1025 bins, places as offsets from the picture's middle (arXiv 2305.11175).
 
-    There a class is a token that the prompt declares (`<c0>` for "dog"); here, where any words may be asked for, they stand themselves.
+    There an offset is taken from the place of an image token, and a class is a token that the prompt declares (`<c0>` for "dog"); here,
+    where any words may be asked for, they stand themselves.
     """
 
     bin_name, wrap = "<p{}>", ("<c>", "</c>")
 
-    def __init__(self, bins: int = 513):
+    def __init__(self, bins: int = 1025):
         super().__init__(bins)
 
+    def bin(self, index: int) -> str:
+        return offset_bin(index, self.bins)
 
+    def numbers(self, text: str) -> list[int]:
+        return [number + self.bins // 2 for number in super().numbers(text)]
+
+
+def offset_bin(index: int, bins: int) -> str:
+    """VisionLLM v1's name of bin `index`: counted from the middle one."""
+    return f"<p{index - bins // 2}>"

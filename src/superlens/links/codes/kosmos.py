@@ -26,7 +26,8 @@ class Kosmos2(BoxCode):
         self.patches = patches
         phrase, end_phrase, thing, end_thing = map(re.escape, (*self.words, *self.thing))
         label = rf"(?:{phrase}(?P<label>(?:(?!{phrase}|{end_phrase}|{thing}).)*){end_phrase}\s*)?"
-        body = rf"(?P<body>{thing}(?:(?!{thing}|{end_thing}|{phrase}).)*(?:{end_thing})?)"
+        inside = rf"(?:\s|<patch_index_\d{{1,9}}>|{re.escape(self.delimiter)})*"
+        body = rf"(?P<body>{thing}{inside}(?:{end_thing})?)"
         self.pattern = re.compile(label + body, re.DOTALL)
         self.pair = re.compile(r"<patch_index_(\d{1,9})>\s*<patch_index_(\d{1,9})>")
 

@@ -17,7 +17,9 @@ class Shikra(ScaledBoxCode):
 
     def __init__(self):
         super().__init__(1000)
-        self.pattern = re.compile(r"(?P<label>[^\[\]\n.,;:?!<>]*)\[(?=\s*[\d\]])(?P<body>[\d.,;\s-]*)(?P<end>\]|$|(?=[^\d.,;\s-]))")
+        words, numbers = r"(?P<label>[^\[\]\n.,;:?!<>]*)", r"[01]\.\d[\d.,;\s-]*"
+        # An empty pair of brackets is an answer only right behind its words.
+        self.pattern = re.compile(rf"{words}\[(?P<body>\s*{numbers}|(?<=\w\[)(?=\]))(?P<end>\]|$|(?=[^\d.,;\s-]))")
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
         boxes = [",".join(f"{number / 1000:.3f}" for number in box) for box in self.ordered(part, canvas)]
@@ -39,10 +41,15 @@ class Shikra(ScaledBoxCode):
 
 
 class MiniGPTv2(ScaledBoxCode):
-    """`<p>a dog</p>{<x1><y1><x2><y2>}`, more boxes after `<delim>`; whole numbers 0..100 as words. No box: `{}`."""
+    """`<p>a dog</p>{<x1><y1><x2><y2>}`, more boxes in braces of their own behind `<delim>`; whole numbers 0..100 as words. No box: `{}`."""
 
-    box = re.compile(r"<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>")
-    pattern = re.compile(r"(?:<p>(?P<label>(?:(?!<p>|</p>|\{).)*)</p>\s*)?\{(?P<body>[^{}]*)(?P<end>\}|$|(?=\{))", re.DOTALL)
+    box = re.compile(r"\{\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*\}")
+    any_box = r"\{\s*<\s*-?\d[\s\d<>-]*\}?"
+    pattern = re.compile(
+        rf"(?:<p>(?P<label>(?:(?!<p>|</p>|\{{).)*)</p>\s*(?={any_box}|\{{\s*\}})|(?={any_box}))"
+        rf"(?P<body>\{{\s*\}}|{any_box}(?:\s*<delim>\s*{any_box})*)",
+        re.DOTALL,
+    )
 
     def __init__(self, most: int = 100):
         super().__init__(most)
@@ -57,11 +64,11 @@ class MiniGPTv2(ScaledBoxCode):
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
         label = f"<p> {part.label}</p>" if part.label else ""
-        return label + "{" + "<delim>".join("<{}><{}><{}><{}>".format(*box) for box in self.ordered(part, canvas)) + "}"
+        return label + ("<delim>".join("{{<{}><{}><{}><{}>}}".format(*box) for box in self.ordered(part, canvas)) or "{}")
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
         grids, spans, rest = read_all(self.box, match["body"], match.start("body"))
-        found = self.found((match["label"] or "").strip(), grids, spans, canvas, image, rest.replace("<delim>", ""))
-        if match["end"] != "}":
+        found = self.found((match["label"] or "").strip(), grids, spans, canvas, image, rest.replace("<delim>", "").replace("{}", ""))
+        if not match["body"].endswith("}"):
             found.notes.append("the numbers were not finished")
         return [found]

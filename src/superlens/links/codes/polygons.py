@@ -13,6 +13,7 @@ import numpy as np
 
 from superlens.formats import import_supervision
 from superlens.links.codes.base import Code, Spelled, sides
+from superlens.links.codes.bins import offset_bin
 from superlens.message import Masks
 from superlens.vision.canvas import Canvas
 
@@ -26,7 +27,7 @@ class PolygonCode(Code):
     """
 
     part = "masks"
-    y_first = False
+    y_first = box_first = False
     bin_name: str
     wrap: tuple[str, str]  # around words and masks
     next_mask: str  # between two masks
@@ -37,12 +38,21 @@ class PolygonCode(Code):
             raise ValueError(f"an outline needs at least 2 bins and {FEWEST} corners, got {bins} and {corners}.")
         self.bins, self.corners = bins, corners
         begin, end = map(re.escape, self.wrap)
-        self.pattern = re.compile(rf"{begin}(?P<body>(?:(?!{begin}|{end}).)*)(?P<end>{end})?", re.DOTALL)
-        self.one = re.compile(re.escape(self.bin_name).replace(re.escape("{}"), r"(\d{1,9})"))
+        self.one = re.compile(re.escape(self.bin_name).replace(re.escape("{}"), r"(-?\d{1,9})"))
+        places = rf"(?:\s|{self.one.pattern.replace('(', '(?:')}|{re.escape(self.next_mask)}|{re.escape(self.next_piece)})+"
+        # What is not ended is read as far as its corners go; words that follow are words again.
+        self.pattern = re.compile(rf"{begin}(?P<body>[^<]*(?:{places}|(?={end})))(?P<end>{end})?")
+
+    def bin(self, index: int) -> str:
+        return self.bin_name.format(index)
+
+    def numbers(self, text: str) -> list[int]:
+        """The bins of a text, 0 to `bins` - 1."""
+        return [min(max(int(number), 0), self.bins - 1) for number in self.one.findall(text)]
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        return (*self.wrap, self.next_mask, self.next_piece, *(self.bin_name.format(index) for index in range(self.bins)))
+        return (*self.wrap, self.next_mask, self.next_piece, *(self.bin(index) for index in range(self.bins)))
 
     @property
     def opening(self) -> str:
@@ -55,12 +65,16 @@ class PolygonCode(Code):
         return f"{self.wrap[0]}{label}{self.next_mask.join(masks)}{self.wrap[1]}"
 
     def spelled_mask(self, mask_HW: np.ndarray, canvas: Canvas) -> str:
-        pieces = []
-        for outline_P2 in outlines(mask_HW, self.corners):
-            grid_P2 = np.rint(outline_P2 / sides(canvas)[:2] * (self.bins - 1)).astype(int)
-            ordered_P2 = grid_P2[:, ::-1] if self.y_first else grid_P2
-            pieces.append("".join(self.bin_name.format(number) for number in ordered_P2.ravel().tolist()))
-        return self.next_piece.join(pieces)
+        pieces = outlines(mask_HW, self.corners)
+        if self.box_first:
+            every_P2 = np.concatenate(pieces)
+            pieces[0] = np.concatenate([every_P2.min(0)[None], every_P2.max(0)[None], pieces[0]])
+        return self.next_piece.join(self.spelled_piece(outline_P2, canvas) for outline_P2 in pieces)
+
+    def spelled_piece(self, outline_P2: np.ndarray, canvas: Canvas) -> str:
+        grid_P2 = np.rint(outline_P2 / sides(canvas)[:2] * (self.bins - 1)).astype(int)
+        ordered_P2 = grid_P2[:, ::-1] if self.y_first else grid_P2
+        return "".join(self.bin(number) for number in ordered_P2.ravel().tolist())
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
         body, notes = match["body"], [] if match["end"] else ["the corners were not finished"]
@@ -69,6 +83,7 @@ class PolygonCode(Code):
         masks, spans, lost = [], [], 0
         for said in re.finditer(rf"(?:(?!{re.escape(self.next_mask)}).)+", body[start:], re.DOTALL):
             corners = [self.corners_of(piece, canvas) for piece in said[0].split(self.next_piece)]
+            corners[0] = corners[0][2 * self.box_first :]
             whole = [corners_P2 for corners_P2 in corners if len(corners_P2) >= FEWEST]
             lost += len(corners) - len(whole)
             if whole:
@@ -81,15 +96,17 @@ class PolygonCode(Code):
 
     def corners_of(self, text: str, canvas: Canvas) -> np.ndarray:
         """(P, 2) x, y; a last number without its partner is dropped."""
-        numbers = [min(int(number), self.bins - 1) for number in self.one.findall(text)]
+        numbers = self.numbers(text)
         grid_P2 = np.array(numbers[: len(numbers) // 2 * 2], np.float64).reshape(-1, 2)
         return (grid_P2[:, ::-1] if self.y_first else grid_P2) / (self.bins - 1) * sides(canvas)[:2]
 
 
 class PolyFormer(PolygonCode):
-    """`<poly> a dog<x12><x40>...<sep>...</poly>`: x first, up to 24 corners a piece. There a corner lies between bins, its place mixed
-    from four embeddings; here it is the nearest of 256."""
+    """`<poly> a dog<x12><x40>...<sep>...</poly>`: x first; the corners of the box, then those of the outline, clockwise from the one
+    nearest the picture's upper left. There a corner lies between 64 bins, mixed from four embeddings going in and regressed coming out;
+    here it is the nearest bin, so there are more of them. `corners` is ours; theirs go up to 200."""
 
+    box_first = True
     bin_name, wrap, next_mask, next_piece = "<x{}>", ("<poly>", "</poly>"), "<next>", "<sep>"
 
     def __init__(self, bins: int = 256, corners: int = 24):
@@ -107,37 +124,50 @@ class Pix2SeqMasks(PolygonCode):
 
 
 class VisionLLMv1Masks(PolygonCode):
-    """`<m> a dog<p12><p40>...</m>`: x first, outlines of 14 corners, as the boxes of the same system in 513 bins."""
+    """`<m> a dog<p-410><p-508>...</m>`: x first, outlines of up to 24 corners, as the boxes of the same system in 1025 bins."""
 
     bin_name, wrap, next_mask, next_piece = "<p{}>", ("<m>", "</m>"), "<next_mask>", "<next_piece>"
 
-    def __init__(self, bins: int = 513, corners: int = 14):
+    def __init__(self, bins: int = 1025, corners: int = 24):
         super().__init__(bins, corners)
+
+    def bin(self, index: int) -> str:
+        return offset_bin(index, self.bins)
+
+    def numbers(self, text: str) -> list[int]:
+        return [min(max(int(number) + self.bins // 2, 0), self.bins - 1) for number in self.one.findall(text)]
 
 
 def outlines(mask_HW: np.ndarray, corners: int) -> list[np.ndarray]:
-    """The outer outlines of a mask's pieces, the largest first, each (P, 2) x, y with at most about `corners` corners; holes and specks
-    are left out. A mask of a few pixels is its bounds."""
+    """The outer outlines of a mask's pieces, the largest first, each (P, 2) x, y with at most `corners` corners, clockwise from the
+    one nearest the picture's upper left; holes and specks are left out. What has no outline (a line, a pixel) is its bounds."""
     supervision = import_supervision()
-    areas = []
-    for outline_P2 in supervision.mask_to_polygons(mask_HW):
-        filled_HW = filled([outline_P2 + 0.5], mask_HW.shape)
-        share = (filled_HW & mask_HW).sum() / max(filled_HW.sum(), 1)
-        if share > 0.5:  # the outline of a hole holds none of the mask but its rim
-            areas.append((int(filled_HW.sum()), outline_P2))
-    if not areas:
+    found = [(filled([outline_P2 + 0.5], mask_HW.shape), outline_P2) for outline_P2 in supervision.mask_to_polygons(mask_HW)]
+    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    for inside_HW, outline_P2 in sorted(found, key=lambda one: -int(one[0].sum())):
+        # The outline of a hole lies within another one, and holds none of the mask but its rim.
+        hole = (inside_HW & mask_HW).sum() <= 0.5 * inside_HW.sum() and any((inside_HW & ~other).sum() == 0 for other, _ in kept)
+        if not hole and (not kept or inside_HW.sum() >= LEAST * kept[0][0].sum()):
+            kept.append((inside_HW, outline_P2))
+    if not kept:
         rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))
-        x1, x2, y1, y2 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
-        return [np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64)]
-    areas.sort(key=lambda one: -one[0])
-    kept = [outline_P2 for area, outline_P2 in areas if area >= LEAST * areas[0][0]]
+        x1, x2, y1, y2 = columns[0], columns[-1], rows[0], rows[-1]
+        return [np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]]) + 0.5]
     thinned = []
-    for outline_P2 in kept:
+    for _, outline_P2 in kept:
         share = max(0.0, 1 - corners / len(outline_P2))
         step = max(mask_HW.shape) / 2000
         fewer_P2 = supervision.approximate_polygon(outline_P2, share, step) if share else outline_P2
-        thinned.append(fewer_P2[: max(corners, FEWEST)] + 0.5)
+        thinned.append(clockwise(fewer_P2[: max(corners, FEWEST)] + 0.5))
     return thinned
+
+
+def clockwise(outline_P2: np.ndarray) -> np.ndarray:
+    """The same corners, clockwise as one sees them (y points down), from the one nearest (0, 0)."""
+    x_P, y_P = outline_P2.T
+    turned = (x_P * np.roll(y_P, -1) - np.roll(x_P, -1) * y_P).sum() < 0
+    outline_P2 = outline_P2[::-1] if turned else outline_P2
+    return np.roll(outline_P2, -int((outline_P2**2).sum(1).argmin()), axis=0)
 
 
 def filled(pieces: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:

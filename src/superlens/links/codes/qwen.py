@@ -24,7 +24,7 @@ class QwenVL(ScaledBoxCode):
         super().__init__(most)
         ref, end_ref, box, end_box = (re.escape(token) for token in self.tokens)
         label = rf"(?:{ref}(?P<label>(?:(?!{ref}|{end_ref}|{box}).)*){end_ref}\s*)?"
-        body = rf"{box}(?:(?!{box}|{end_box}|{ref}).)*(?:{end_box})?"
+        body = rf"{box}[\s\d(),-]*(?:{end_box})?"  # without an end, the words that follow are words again
         self.pattern = re.compile(rf"{label}(?P<body>(?:{body})+)", re.DOTALL)
 
     @property
@@ -64,27 +64,21 @@ class Qwen2VL(QwenVL):
 class Qwen3VL(ScaledBoxCode):
     """JSON in plain words, `[{"bbox_2d": [x1, y1, x2, y2], "label": "a dog"}]`; whole numbers 0..999. No box: an empty list."""
 
-    whole = r"\[\s*(?:\{[^{}]*\}[\s,]*)*"
-    pattern = re.compile(rf"(?:```json\s*)?{whole}(?:\](?:\s*```)?|\{{[^{{}}]*|(?<=\}})[\s,]*$)")
-    entry = re.compile(r"\{[^{}]*\}")
+    entry = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}')
+    pattern = re.compile(
+        rf'(?:```json\s*)?\[\s*(?=\{{\s*"bbox_2d")(?:{entry.pattern}[\s,]*)*(?:\](?:\s*```)?|\{{[^{{}}]*)?'
+        r"|```json\s*(?P<none>\[\s*\])\s*```"
+    )
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
         entries = [json.dumps({"bbox_2d": box, "label": part.label}, ensure_ascii=False) for box in self.ordered(part, canvas)]
         return "```json\n[" + ", ".join(entries) + "]\n```"
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
-        boxes: dict[str, tuple[list, list]] = {}
-        for entry in self.entry.finditer(match[0]):
-            said = read_entry(entry[0])
-            if said is not None:
-                label, numbers = said
-                grids, spans = boxes.setdefault(label, ([], []))
-                grids.append(numbers)
-                spans.append((match.start() + entry.start(), match.start() + entry.end()))
-        found = [self.found(label, grids, spans, canvas, image, "") for label, (grids, spans) in boxes.items()]
-        entries = len(self.entry.findall(match[0]))
-        unread = max(entries, match[0].count("{")) - sum(len(one.spans) for one in found)
-        if unread and not found:
+        said = [(read_entry(entry[0]), (match.start() + entry.start(), match.start() + entry.end())) for entry in self.entry.finditer(match[0])]
+        found = self.by_label([(*one, span) for one, span in said if one is not None], canvas, image)
+        unread = sum(one is None for one, _ in said) + bool(re.search(r"\{[^{}]*$", self.entry.sub("", match[0])))
+        if not found:
             found = [self.found("", [], [], canvas, image, "")]
         if unread:
             found[-1].notes.append(f"could not read {unread} of the entries of '{match[0][:60]}' as boxes")
