@@ -61,7 +61,7 @@ def test_long_labels_and_other_pictures_name_nothing():
 def test_what_is_ignored_or_empty_names_nothing():
     model = tiny.model(**REGIONS, links=LINKS)
     batch = pointed(model, Region.point(40, 40))
-    star, road, moon = (placed.group for placed in batch.groups)
+    star, _, moon = (placed.group for placed in batch.groups)
     star.target = Boxes("star", star.target.xyxy, ignore=[True])
     moon.target = Masks("moon", np.zeros_like(moon.target.masks))
     assert model.processor.tokenizer.decode(marked_words(batch.regions[0], batch.groups)).strip() == "road"

@@ -133,7 +133,8 @@ def test_boxes_and_masks_of_one_system_share_their_bins():
     user = Message("user", (Image(np.zeros((60, 80, 3), np.uint8)), Text("Where are the dogs?")))
     answer = Message("assistant", (Boxes("dogs", [[8, 6, 40, 30]]), Text(" and "), Masks("cat", mask), Text(".")))
     prompt = model.processor.encode(Conversation((user,)), answer=False)
-    ids = [i for i in model.processor.encode(Conversation((user, answer))).ids_T[len(prompt) :].tolist() if i not in model.processor.end_ids]
+    whole = model.processor.encode(Conversation((user, answer))).ids_T[len(prompt) :].tolist()
+    ids = [i for i in whole if i not in model.processor.end_ids]
     said = Written(ids, [0.25] * len(ids), list(range(len(ids))))
     content, _, notes = model.processor.decode(said, Conversation((user,)), prompt.canvases)
     assert [type(part) for part in content] == [Boxes, Text, Masks, Text] and not notes

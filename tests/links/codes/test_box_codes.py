@@ -124,7 +124,7 @@ def test_broken_entries_are_counted():
 def test_unknown_codes_are_named():
     with pytest.raises(ValueError, match="unknown type 'kosmos' in codes: did you mean 'kosmos-2'"):
         make_code("kosmos")
-    with pytest.raises(ValueError, match="did you mean 'qwen2-vl'|did you mean 'qwen2.5-vl'"):
+    with pytest.raises(ValueError, match="did you mean 'qwen2"):
         make_code("qwen-2.5-vl")
     with pytest.raises(ValueError, match="unknown key 'bins'"):
         make_code("qwen-vl", bins=99)
@@ -151,7 +151,8 @@ def test_what_follows_an_unfinished_part_is_not_eaten(name):
 
 
 def test_labels_of_several_sorts():
-    found = read(make_code("paligemma"), "<loc0256><loc0102><loc1023><loc0512> a St. Bernard, <loc0000><loc0205><loc0051><loc0307> cat. Bye")
+    text = "<loc0256><loc0102><loc1023><loc0512> a St. Bernard, <loc0000><loc0205><loc0051><loc0307> cat. Bye"
+    found = read(make_code("paligemma"), text)
     assert [one.part.label for one in found] == ["a St", "cat"]  # a full stop before a space ends a label
     (found,) = read(make_code("qwen3-vl"), '[{"bbox_2d": [1, 2, 3, 4], "label": "a {b} \\"c"}]')
     assert found.part.label == 'a {b} "c' and not found.notes

@@ -75,7 +75,8 @@ class Qwen3VL(ScaledBoxCode):
         return "```json\n[" + ", ".join(entries) + "]\n```"
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
-        said = [(read_entry(entry[0]), (match.start() + entry.start(), match.start() + entry.end())) for entry in self.entry.finditer(match[0])]
+        start = match.start()
+        said = [(read_entry(entry[0]), (start + entry.start(), start + entry.end())) for entry in self.entry.finditer(match[0])]
         found = self.by_label([(*one, span) for one, span in said if one is not None], canvas, image)
         unread = sum(one is None for one, _ in said) + bool(re.search(r"\{[^{}]*$", self.entry.sub("", match[0])))
         if not found:
