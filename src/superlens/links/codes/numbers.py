@@ -41,7 +41,7 @@ class Shikra(ScaledBoxCode):
 
 
 class MiniGPTv2(ScaledBoxCode):
-    """`<p>a dog</p>{<x1><y1><x2><y2>}`, more boxes in their own braces behind `<delim>`; whole numbers 0..100 as words. No box: `{}`."""
+    """`<p>a dog</p>{<x1><y1><x2><y2>}`, more boxes in their own braces behind `<delim>`; numbers 0..100 as words. No box: `{}`."""
 
     box = re.compile(r"\{\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*\}")
     any_box = r"\{\s*<\s*-?\d[\s\d<>-]*\}?"
