@@ -17,9 +17,10 @@ Segments = list[tuple[str, np.ndarray]]
 class PanopticQuality(Metric):
     """{"PQ", "SQ", "RQ", "per_class"}: per label the IoU of matched segments over (matches + half of what is unmatched), and its mean.
 
-    Segments of one label match when their IoU is above 0.5. Answered masks of `min_score` and above are made disjoint, the surest first,
-    as the metric asks; one of which less than half is left is dropped. SQ: mean IoU of matches. RQ: matches over the same denominator.
-    All three are means over labels. Pixels in ignored masks are left out, and so are unmatched answers that lie there by more than half.
+    Segments of one label match when their IoU is above 0.5. Answered masks of `min_score` and above are made disjoint, the surest
+    first, as the metric asks; one of which less than half is left is dropped. SQ: mean IoU of matches. RQ: matches over the same
+    denominator. All three are means over labels. Pixels in ignored masks are left out, and so are unmatched answers that lie there
+    by more than half.
     """
 
     task = "panoptic_masks"
