@@ -84,13 +84,15 @@ def towards(first_3: np.ndarray, hint_3: np.ndarray, angle: float, length: float
     return (math.cos(angle) * along + math.sin(angle) * aside) * length
 
 
-def view(rng: np.random.Generator, roll: float) -> tuple[np.ndarray, str]:
+def view(rng: np.random.Generator, roll: float, facing_us: float = 0.0) -> tuple[np.ndarray, str]:
     """How a body is looked at: (3, 3) from its axes to the viewer's, and the facing in a word.
 
     Mostly near one of four facings, seen from the height of the eyes or a little above, then turned by `roll` degrees
-    in the plane of the picture.
+    in the plane of the picture. A share `facing_us` is seen from the front whatever else is drawn.
     """
-    if rng.random() < 0.75:
+    if facing_us and rng.random() < facing_us:
+        yaw = between(rng, -28, 28)
+    elif rng.random() < 0.75:
         yaw = tuple(FACINGS.values())[int(rng.integers(4))] + between(rng, -28, 28)
     else:
         yaw = between(rng, 0, 360)

@@ -99,8 +99,8 @@ def _head(body: Sculptor, rng: np.random.Generator, build: _Build, trunk_33: np.
     body.keypoint("neck", "neck", {"neck", "collar"})
 
 
-def dog(rng: np.random.Generator) -> Body:
-    """A dog as one random draw: proportions, fur, pose, and how it is looked at; a pure function of `rng`."""
+def dog(rng: np.random.Generator, facing_us: float = 0.0) -> Body:
+    """A dog as one random draw: proportions, fur, pose, and how it is looked at; a pure function of `rng`. facing_us: as in `view`."""
     draw = rng.random()
     word, lift, front, back, _ = next(pose for pose in _POSES if draw < pose[-1])
     build = _Build(between(rng, 0.42, 0.66), between(rng, 0.85, 1.2), between(rng, 0.16, 0.21), between(rng, 0.35, 0.6),
@@ -114,7 +114,7 @@ def dog(rng: np.random.Generator) -> Body:
         _leg(body, leg, "front" in name, (between(rng, *angles[0]), between(rng, *angles[1])), build, trunk_33)
     _tail(body, rng, build, trunk_33)
     _head(body, rng, build, trunk_33)
-    view_33, facing = view(rng, between(rng, -7, 7))
+    view_33, facing = view(rng, between(rng, -7, 7), facing_us)
     fur = _FURS[int(rng.integers(len(_FURS)))] * between(rng, 0.85, 1.1)
     spots = _FURS[int(rng.integers(len(_FURS)))] if rng.random() < 0.4 else fur * 0.7
     paints = {"fur": fur, "ear": spots, "muzzle": fur * 0.8 + 0.2 if rng.random() < 0.5 else fur * 0.94,

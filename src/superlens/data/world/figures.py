@@ -18,7 +18,7 @@ from superlens.data.world.persons import PERSON_POINTS, person
 from superlens.data.world.scene import ALL_PAIRS, BASE, CLEAR_AREA, Canvas, Scene, Thing
 from superlens.data.world.textures import between, surface
 
-MAKERS: Mapping[str, Callable[[np.random.Generator], Body]] = {"person": person, "dog": dog}
+MAKERS: Mapping[str, Callable[[np.random.Generator, float], Body]] = {"person": person, "dog": dog}
 POINTS: Mapping[str, tuple[str, ...]] = {"person": PERSON_POINTS, "dog": DOG_POINTS}
 # The longer side of a figure in pixels on a picture of 128, by how many there are; dogs are smaller than persons.
 LENGTHS = {1: (46.0, 110.0), 2: (38.0, 96.0), 3: (30.0, 78.0), 4: (24.0, 62.0)}
@@ -241,9 +241,12 @@ def _cast_of(rng: np.random.Generator) -> list[str]:
     return ["person" if rng.random() < 0.5 else "dog" for _ in range(count)]
 
 
-def draw_figures(rng: np.random.Generator, size: int = BASE, pairs: frozenset[tuple[str, str]] = ALL_PAIRS) -> FigureScene:
+def draw_figures(
+    rng: np.random.Generator, size: int = BASE, pairs: frozenset[tuple[str, str]] = ALL_PAIRS, facing_us: float = 0.0
+) -> FigureScene:
     """Draw one square scene of `size` pixels with 1-4 figures, half of the time among 1-4 coloured things of `pairs`.
 
+    facing_us: share of the figures that face the viewer, beside those that happen to.
     A pure function of the state of `rng`. Figures and things cover each other by at most 40 % (in one scene of ten by
     up to 70 %), in any order.
     """
@@ -261,8 +264,8 @@ def draw_figures(rng: np.random.Generator, size: int = BASE, pairs: frozenset[tu
             canvas.add(shape, colour, ("small", "medium", "large")[int(rng.integers(3))])
             continue
         length = math.exp(between(rng, math.log(low), math.log(high))) * size / BASE
-        canvas.add_figure(MAKERS[kind](rng), max(length * (DOG_SCALE if kind == "dog" else 1.0), 24.0 * size / BASE))
+        canvas.add_figure(MAKERS[kind](rng, facing_us), max(length * (DOG_SCALE if kind == "dog" else 1.0), 24.0 * size / BASE))
     while not canvas.figures:
         low = max(0.9 * low, 24.0)
-        canvas.add_figure(MAKERS[cast[0]](rng), low * size / BASE)
+        canvas.add_figure(MAKERS[cast[0]](rng, facing_us), low * size / BASE)
     return canvas.scene()

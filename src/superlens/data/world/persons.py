@@ -255,8 +255,11 @@ def _head(body: Sculptor, rng: np.random.Generator, build: _Build, chest_33: np.
     body.keypoint("nose", "nose", set(), _FACE, ("head", "nose", 0.1 * radius))
 
 
-def person(rng: np.random.Generator) -> Body:
-    """A person as one random draw: proportions, clothes, pose, and how it is looked at; a pure function of `rng`."""
+def person(rng: np.random.Generator, facing_us: float = 0.0) -> Body:
+    """A person as one random draw: proportions, clothes, pose, and how it is looked at; a pure function of `rng`.
+
+    facing_us: as in `view`.
+    """
     draw = rng.random()
     pose = next(make for make, edge in _POSES if draw < edge)(rng)
     build = _build(rng)
@@ -267,5 +270,5 @@ def person(rng: np.random.Generator) -> Body:
         _leg(body, name, leg, build)
         _arm(body, name, arm, build, chest_33)
     _head(body, rng, build, chest_33)
-    view_33, facing = view(rng, pose.roll)
+    view_33, facing = view(rng, pose.roll, facing_us)
     return body.finish("person", pose.word, facing, view_33, _paints(rng, build), rng.random() < 0.4, PERSON_POINTS)

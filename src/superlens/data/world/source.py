@@ -75,6 +75,9 @@ _Talk = Callable[[str, np.random.Generator, int, Setting], tuple[Conversation, T
 _TALKS: Mapping[str, _Talk] = {
     **dict.fromkeys(IN_CONTEXT, context_talk), **dict.fromkeys(NEW_PICTURES, picture_talk), EDITING: edit_talk,
 }
+# Share of the figures in training that face the viewer, beside those that happen to, as people in photographs mostly do. Where
+# bodies are seen from behind as often, neither left and right are learned before faces are, nor faces before left and right.
+FACING_US = 0.5
 _TRIES = 200
 _EXAMPLES = 500
 
@@ -176,7 +179,10 @@ class World(Source):
     def _scene_for(self, task: str, rng: np.random.Generator, setting: Setting) -> tuple[Scene, Turn]:
         """Draw scenes until one allows a sure question of this task: so tasks come as often as their weights say."""
         for _ in range(_TRIES):
-            scene = (draw_figures if task == "keypoints" else draw_scene)(rng, self.size, setting.pairs)
+            if task == "keypoints":
+                scene = draw_figures(rng, self.size, setting.pairs, 0.0 if setting.held_out else FACING_US)
+            else:
+                scene = draw_scene(rng, self.size, setting.pairs)
             turn = _turn(task, scene, rng, setting)
             if turn is not None:
                 return scene, turn
