@@ -1,7 +1,7 @@
 """A light open-vocabulary keypoint detector, from the top down: things are found as boxes, then each is looked at closely.
 
-Every thing is cut out of the picture as a square, from the pixels and from the eye's maps, and read by a small convolutional net of its
-own. A named point is a heat map over that square: the dot product of every cell with the name's query vector, made a distribution by a
+Every thing is cut out of the picture as a square (a region of interest, sampled as RoIAlign does), from the pixels and from the eye's
+maps, and read by a small convolutional net of its own. A named point is a heat map over that square: the dot product of every cell with the name's query vector, made a distribution by a
 softmax; its mean is the place (integral regression, Sun et al., arXiv 1711.08229). Top-down reading as in Mask R-CNN (arXiv 1703.06870,
 section 5), with an open vocabulary in place of one channel a point.
 
@@ -80,6 +80,8 @@ class KeypointDetector(Decoder):
         moved: tuple[float, float, float] = (0.08, 0.2, 30.0),
     ):
         super().__init__()
+        if cells % 8:
+            raise ValueError(f"decoders: a square is halved three times, so cells must be a multiple of 8, got {cells}.")
         self.width, self.cells, self.margin, self.moved = width, cells, margin, moved
         self.things = DenseDetector(in_channels, channels, depth, width, levels, reach, overlap)
         self.reader = SquareReader(in_channels, channels, width, cells)

@@ -56,19 +56,25 @@ class QwenVL(ScaledBoxCode):
 
 
 class Qwen2VL(QwenVL):
-    """The same with tokens of their own around words and numbers: `<|object_ref_start|>`, `<|box_start|>` and their ends."""
+    """The same with tokens of their own around words and numbers: `<|object_ref_start|>`, `<|box_start|>` and their ends; 0..1000."""
 
     reference, box = ("<|object_ref_start|>", "<|object_ref_end|>"), ("<|box_start|>", "<|box_end|>")
 
+    def __init__(self, most: int = 1000):
+        super().__init__(most)
+
 
 class Qwen3VL(ScaledBoxCode):
-    """JSON in plain words, `[{"bbox_2d": [x1, y1, x2, y2], "label": "a dog"}]`; whole numbers 0..999. No box: an empty list."""
+    """JSON in plain words, `[{"bbox_2d": [x1, y1, x2, y2], "label": "a dog"}]`; whole numbers 0..1000. No box: an empty list."""
 
     entry = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}')
     pattern = re.compile(
         rf'(?:```json\s*)?\[\s*(?=\{{\s*"bbox_2d")(?:{entry.pattern}[\s,]*)*(?:\](?:\s*```)?|\{{[^{{}}]*)?'
         r"|```json\s*(?P<none>\[\s*\])\s*```"
     )
+
+    def __init__(self, most: int = 1000):
+        super().__init__(most)
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
         entries = [json.dumps({"bbox_2d": box, "label": part.label}, ensure_ascii=False) for box in self.ordered(part, canvas)]
