@@ -1,9 +1,9 @@
 """A light open-vocabulary keypoint detector, from the top down: things are found as boxes, then each is looked at closely.
 
 Every thing is cut out of the picture as a square (a region of interest, sampled as RoIAlign does), from the pixels and from the eye's
-maps, and read by a small convolutional net of its own. A named point is a heat map over that square: the dot product of every cell with the name's query vector, made a distribution by a
-softmax; its mean is the place (integral regression, Sun et al., arXiv 1711.08229). Top-down reading as in Mask R-CNN (arXiv 1703.06870,
-section 5), with an open vocabulary in place of one channel a point.
+maps, and read by a small convolutional net of its own. A named point is a heat map over that square: the dot product of every cell with
+the name's query vector, made a distribution by a softmax; its mean is the place (integral regression, Sun et al., arXiv 1711.08229).
+Top-down reading as in Mask R-CNN (arXiv 1703.06870, section 5), with an open vocabulary in place of one channel a point.
 
 Shapes: B pictures, C channels, S cells along a side of a square, P squares, K requests for things, M requests for points of one thing,
 N things of a target. Coordinates are canvas pixels; inside a square -1..1, x to the right and y down.

@@ -19,7 +19,8 @@ LETTERS = {
     "qwen2-vl": "<|object_ref_start|> a dog<|object_ref_end|><|box_start|>(100,250),(500,1000)<|box_end|>"
     "<|box_start|>(200,0),(300,50)<|box_end|>",
     "qwen2.5-vl": '```json\n[{"bbox_2d": [10, 50, 50, 200], "label": "a dog"}, {"bbox_2d": [20, 0, 30, 10], "label": "a dog"}]\n```',
-    "qwen3-vl": '```json\n[{"bbox_2d": [100, 250, 500, 1000], "label": "a dog"}, {"bbox_2d": [200, 0, 300, 50], "label": "a dog"}]\n```',
+    "qwen3-vl": '```json\n[{"bbox_2d": [100, 250, 500, 1000], "label": "a dog"}, '
+    '{"bbox_2d": [200, 0, 300, 50], "label": "a dog"}]\n```',
     "kosmos-2": "<phrase> a dog</phrase><object><patch_index_0259><patch_index_1007></delimiter_of_multi_objects/>"
     "<patch_index_0006><patch_index_0041></object>",
     "shikra": "a dog[0.100,0.250,0.500,1.000;0.200,0.000,0.300,0.050]",
