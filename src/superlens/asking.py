@@ -132,8 +132,8 @@ def decode_groups(model, placed: list[tuple[Speaker, Group, int]], scenes, batch
 
 
 class Streamer:
-    """Turns ids into text as they come: words only; added tokens are silent, and so are numbers that a codec writes between tokens of its
-    own (those of codecs that are all plain words are words)."""
+    """Turns ids into text as they come: words only; added tokens are silent, and so are numbers that a codec writes between tokens of
+    its own (those of codecs that are all plain words are words)."""
 
     def __init__(self, processor, on_text: Callable[[int, str], None], indices: list[int]):
         self.processor, self.on_text, self.indices = processor, on_text, indices
