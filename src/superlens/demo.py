@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from superlens.links.base import kind_of
 from superlens.message import Conversation, Image, Message, Part, Region, Text
 
 # Task, the part whose examples hold it, how many.
@@ -98,6 +99,14 @@ def questions(seed: int = 0) -> list[Question]:
     asked += _several_turns(world, seed)
     photographs = [Message("user", (Image(path), Text(words))) for path, words in _photographs()]
     return asked + [Question("photos", (message,)) for message in photographs]
+
+
+def able(model, question: Question) -> bool:
+    """Whether a model has what a question and its right answers are made of."""
+    known = {form.part for form in model.processor.formats.values()}
+    wanted = {kind_of(part) for message in question.expected if message for part in message.content if not isinstance(part, Text)}
+    pointed = any(isinstance(part, Region) for turn in question.turns for part in turn.content)
+    return wanted <= known and (model.processor.points_at or not pointed)
 
 
 def _worth_showing(example) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Words
+from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Words, kind_of
 from superlens.links.codec import CodecFormat
 from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Mention, Message, Part, Region, Text
 from superlens.reading import AnswerReader, Written
@@ -300,9 +300,7 @@ class Writer:
         return self._extend([SLOT] * piece.count, False)
 
     def _format_of(self, part: Part) -> LinkFormat:
-        kind = type(part).__name__.lower()
-        if isinstance(part, Image):
-            kind = "image" if part.of is None else "edit"
+        kind = kind_of(part)
         for form in self.processor.formats.values():
             if form.part == kind:
                 return form

@@ -35,8 +35,8 @@ def demo(
     folder = folder_to_write(out)
     from superlens import demo as show
 
-    questions = show.questions(seed)
     model = load_model("nano", device, dtype)
+    questions = [question for question in show.questions(seed) if show.able(model, question)]
     with progress("Asking nano", len(questions)) as done:
         answered = show.ask_all(model, questions, done, min_score=min_score, max_new_tokens=max_new_tokens, seed=seed)
     page = show.write(answered, folder)

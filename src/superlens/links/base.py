@@ -14,7 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from superlens.message import Part
+from superlens.message import Image, Part
 from superlens.vision.canvas import Canvas
 
 
@@ -119,6 +119,13 @@ class LinkFormat:
     def read_positions(self, written: list[int]) -> list[int]:
         """Positions whose hidden states are read. `written`: the positions of routing token, emitted tokens and slots."""
         return []
+
+
+def kind_of(part: Part) -> str:
+    """What a link calls a part that it writes: "boxes", "masks", ...; "image" for a new picture, "edit" for a changed one."""
+    if isinstance(part, Image):
+        return "image" if part.of is None else "edit"
+    return type(part).__name__.lower()
 
 
 class Link(nn.Module):
