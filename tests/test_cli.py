@@ -18,7 +18,8 @@ from superlens.message import Boxes, Image, Masks, Message, Text
 class Model:
     """Answers everything with the same two boxes and a mask; fails on questions about unicorns."""
 
-    processor = SimpleNamespace(formats={part: SimpleNamespace(part=part, needs_picture=True) for part in ("boxes", "masks")})
+    formats = {part: SimpleNamespace(part=part, needs_picture=True) for part in ("boxes", "masks")}
+    processor = SimpleNamespace(formats=formats, points_at=False)
 
     def __init__(self):
         self.asked = []
@@ -347,12 +348,14 @@ def test_ctrl_c_in_training(run, trained, tmp_path):
 def test_demo_writes_pictures_and_a_page_that_needs_nothing_else(run, loaded, tmp_path, monkeypatch):
     from superlens import demo
 
-    monkeypatch.setattr(demo, "SCENES", (("boxes", "boxes", 1), ("count", "text", 1)))
+    scenes = (("boxes", "boxes", 1), ("count", "text", 1), ("keypoints", "keypoints", 1), ("region_text", "text", 1))
+    monkeypatch.setattr(demo, "SCENES", scenes)  # this model knows no keypoints, and can not be pointed at things
     monkeypatch.setattr(demo, "PHOTOS", demo.PHOTOS[:1])
     code, _, err = run("demo", "--out", tmp_path / "demo")
     assert code == 0 and "gallery.html" in err and loaded[0][0] == "nano"
     pictures = sorted(path.name for path in (tmp_path / "demo").glob("*.png"))
     assert pictures[0] == "01-boxes.png" and len(pictures) >= 2 + 2 + 6
+    assert not [name for name in pictures if "keypoints" in name or "region" in name]
     page = (tmp_path / "demo" / "gallery.html").read_text()
     assert page.count("<figure>") == len(pictures) == page.count("data:image/jpeg")
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page

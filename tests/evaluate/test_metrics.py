@@ -28,7 +28,7 @@ def measured(kind, part, *pairs, min_score=0.3, **facts):
 def test_the_surface():
     assert {part: tuple(names) for part, names in METRICS.items()} == {
         "boxes": ("ap", "p50", "absent", "routing"),
-        "masks": ("ap", "miou", "iou", "interactive", "absent", "routing"),
+        "masks": ("ap", "miou", "iou", "pq", "interactive", "absent", "routing"),
         "keypoints": ("oks", "pck", "routing"),
         "text": ("accuracy", "routing"),
         "image": ("geneval", "edit", "routing"),
@@ -37,6 +37,7 @@ def test_the_surface():
         "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "miou": ["mIoU", "per_class"],
         "iou": ["gIoU", "cIoU"], "interactive": ["mIoU", "cIoU", "per_prompt"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
         "accuracy": ["accuracy"], "routing": ["routing"], "geneval": ["geneval", "per_task"], "edit": ["made", "kept"],
+        "pq": ["PQ", "SQ", "RQ", "per_class"],
     }
     for part, names in METRICS.items():
         for name, kind in names.items():
