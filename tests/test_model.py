@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 import superlens
 from superlens.batch import collate
@@ -166,3 +166,14 @@ def test_the_packing_probe_tells_who_leaks(family, apart):
     torch.manual_seed(0)
     language = CausalLanguage({"model_type": family, "vocab_size": 64, **sizes[family]})
     assert keeps_packed_samples_apart(language) is apart
+
+
+def test_a_checkpoint_that_lacks_weights_is_refused(tmp_path):
+    """Another version's checkpoint: what it lacks must not be taken from wherever memory lies."""
+    tiny.model().save_pretrained(tmp_path / "m")
+    file = tmp_path / "m" / "model.safetensors"
+    weights = load_file(file)
+    lost = next(name for name in weights if name.startswith("decoders."))
+    save_file({name: tensor for name, tensor in weights.items() if name != lost}, file, {"format": "pt"})
+    with pytest.raises(ValueError, match=rf"lacks 1 of its model's weights \({lost} first\)"):
+        superlens.load(str(tmp_path / "m"), device="cpu")

@@ -73,11 +73,13 @@ class Superlens(PreTrainedModel):
         from transformers import AutoTokenizer
 
         from superlens.assemble import make_processor
-        from superlens.published import fill_published, published_modules, saved_names
+        from superlens.published import check_whole, fill_published, published_modules, saved_names
 
         model = super().from_pretrained(path, *arguments, **options)
+        saved = saved_names(path)
+        check_whole(model, saved, path)
         if published_modules(model, model.config.recipe):
-            fill_published(model, model.config.recipe, saved_names(path))
+            fill_published(model, model.config.recipe, saved)
         model.processor = make_processor(model.config.recipe, AutoTokenizer.from_pretrained(f"{path}/tokenizer"), model)
         return model
 
