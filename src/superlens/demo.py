@@ -42,6 +42,7 @@ SCENES = (
     ("edit_image", "image", 3),
 )
 # Conversations whose last question goes on from an answer, and how many of each.
+FOLLOWED = "follow"
 FOLLOWING = (("follow_boxes", 1), ("follow_masks", 1), ("follow_colour", 1))
 LOOKED_AT = 80
 TITLES = {
@@ -52,7 +53,8 @@ TITLES = {
     "count_boxes": "Counting by detecting", "panoptic_masks": "Things and stuff", "keypoints": "Keypoints",
     "region_text": "What is pointed at", "region_masks": "Segment what is pointed at", "like_boxes": "Others like it",
     "context_masks": "Examples in context", "colour_image": "New pictures", "relation_image": "New pictures, two things",
-    "edit_image": "Changed pictures", "absent": "Asked for, not there", "turns": "Several turns", "photos": "Photographs",
+    "edit_image": "Changed pictures", "absent": "Asked for, not there", "turns": "Several turns", FOLLOWED: "Going on from an answer",
+    "photos": "Photographs",
 }  # fmt: skip
 ABSENT = ("Please mark every {thing} in this picture.", "Outline each {thing} you can see.")
 # Photographs that come inside scikit-image's wheel, and what is asked about them.
@@ -105,7 +107,8 @@ def able(model, question: Question) -> bool:
     """Whether a model has what a question and its right answers are made of."""
     known = {form.part for form in model.processor.formats.values()}
     wanted = {kind_of(part) for message in question.expected if message for part in message.content if not isinstance(part, Text)}
-    pointed = any(isinstance(part, Region) for turn in question.turns for part in turn.content)
+    # What goes on from an answer speaks of its things, which enter the conversation again as regions.
+    pointed = question.task == FOLLOWED or any(isinstance(part, Region) for turn in question.turns for part in turn.content)
     return wanted <= known and (model.processor.points_at or not pointed)
 
 
@@ -155,7 +158,7 @@ def _several_turns(world, seed: int) -> list[Question]:
         for messages in itertools.islice(worth, count):
             turns = tuple(message for message in messages if message.role == "user")
             expected = tuple(message for message in messages if message.role == "assistant")
-            asked.append(Question("turns", turns, expected))
+            asked.append(Question(FOLLOWED if task else "turns", turns, expected))
     return asked
 
 
