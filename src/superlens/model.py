@@ -75,11 +75,10 @@ class Superlens(PreTrainedModel):
         from superlens.assemble import make_processor
         from superlens.published import check_whole, fill_published, published_modules, saved_names
 
-        model = super().from_pretrained(path, *arguments, **options)
-        saved = saved_names(path)
-        check_whole(model, saved, path)
+        model, known = super().from_pretrained(path, *arguments, **options, output_loading_info=True)
+        check_whole(model, known["missing_keys"], path)
         if published_modules(model, model.config.recipe):
-            fill_published(model, model.config.recipe, saved)
+            fill_published(model, model.config.recipe, saved_names(path))
         model.processor = make_processor(model.config.recipe, AutoTokenizer.from_pretrained(f"{path}/tokenizer"), model)
         return model
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -70,13 +71,13 @@ def saved_names(path: str) -> set[str]:
         return set(file.keys())
 
 
-def check_whole(model, saved: set[str], path: str) -> None:
-    """ValueError when a checkpoint lacks weights that its model has and nobody published: what memory held would be taken for them."""
+def check_whole(model, missing: Iterable[str], path: str) -> None:
+    """ValueError when a checkpoint lacks weights that its model has and nobody published: what memory held would be taken for them.
+
+    missing: names that were looked for and not found (`output_loading_info` of Transformers).
+    """
     published = tuple(published_modules(model, model.config.recipe))
-    state = model.state_dict()
-    brought = {tensor.data_ptr() for name, tensor in state.items() if name in saved}  # tied weights are saved under one name
-    lost = [name for name, tensor in state.items() if name not in saved and tensor.data_ptr() not in brought]
-    lost = [name for name in lost if not (published and name.startswith(published))]
+    lost = sorted(name for name in missing if not (published and name.startswith(published)))
     if lost:
         raise ValueError(
             f"'{path}' lacks {len(lost)} of its model's weights ({lost[0]} first): it was saved by another version of Superlens; "
