@@ -99,15 +99,15 @@ def main() -> None:
     lines = ["| what | figure | floor / target | command |", "|---|---|---|---|"]
     known: dict[tuple, dict] = {}
 
-    def measure(asked, row) -> float:
-        key = (id(asked), *row[:4])
+    def measure(asked, row, name: str = "") -> float:
+        key = (name, *row[:4])
         if key not in known:
             limit = options.limit if row[0] == "world" else None
             source = open_source("world" if row[0] == "world" else str(folder / row[0]))
             known[key] = evaluate(asked, source, "image" if row[1] == "edit" else row[1], metric=row[2], task=row[3], limit=limit)
         found = known[key]
-        for name in row[4].split("/"):
-            found = found.get(name, float("nan"))
+        for key in row[4].split("/"):
+            found = found.get(key, float("nan"))
         return found
 
     def show(line: str) -> None:
@@ -125,7 +125,7 @@ def main() -> None:
     for name, make, row in BASELINES:
         there = row[0] == "world" or (folder / row[0]).is_file()
         if options.only in command(options.model, row, options.limit) and there and can(model, row):
-            show(f"| {name}: {row[0]} {row[1]} {row[4]} | {measure(make(model), row):.3f} | | `python tools/measure_nano.py` |")
+            show(f"| {name}: {row[0]} {row[1]} {row[4]} | {measure(make(model), row, name):.3f} | | `python tools/measure_nano.py` |")
     if options.out:
         Path(options.out).write_text("\n".join(lines) + "\n")
 
