@@ -86,6 +86,11 @@ class Batch:
     lessons: dict[str, Any] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
 
+    @property
+    def canvases(self) -> dict[int, Canvas]:
+        """Picture number -> its canvas."""
+        return {number: canvas for pictures in self.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
+
     def to(self, device, **unused) -> Batch:
         """The batch with its tensors on `device`."""
         for entry in fields(self):

@@ -208,17 +208,21 @@ class AnswerReader:
 
     def _letters(self, written: Written) -> tuple[str, list[int]]:
         """The answer with its added tokens spelled out, and for each of its letters the index of its token."""
-        text, token_of, words, told = "", [], [], 0
+        text, token_of = "", []
+        words: list[int] = []
+        start = told = 0  # of the words: where a window begins (a token is not decoded alone), and how many are told
         for index, token in enumerate(written.ids):
             name = self.processor.token_names.get(token)
             if name is None:
-                # A letter may be spread over several tokens: it is the last one's, when all of it is there.
                 words.append(token)
                 last = index + 1 == len(written.ids) or written.ids[index + 1] in self.processor.token_names
-                spoken = self._text(words) if last else self._text(words).rstrip("\ufffd")
-                added, told = spoken[told:], len(spoken)
+                spoken = self._text(words[start:])
+                # A letter may be spread over several tokens: it is the last one's, when all of it is there.
+                added = "" if spoken.endswith("\ufffd") and not last else spoken[len(self._text(words[start:told])) :]
+                if added:
+                    start, told = told, len(words)
             else:
-                words, told, added = [], 0, name
+                words, start, told, added = [], 0, 0, name
             text += added
             token_of += [index] * len(added)
         return text, token_of

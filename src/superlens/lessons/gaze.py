@@ -13,7 +13,7 @@ Shapes: M mentions, T visual tokens of a picture, D width of the language model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from superlens.batch import Batch
 from superlens.lessons.naming import covered
 from superlens.message import Boxes, Masks
-from superlens.vision.canvas import TokenGrid
+from superlens.vision.canvas import Canvas, TokenGrid
 
 SHARPNESS = 20.0
 PHRASE, NESTED, ANSWER = 1 / 2, 2 / 3, 1.0  # shares of the blocks
@@ -71,23 +71,28 @@ class Gazed:
 
 def gazed(batch: Batch, grid: TokenGrid) -> Gazed:
     """Which places the phrases and the answers of a training batch should look at."""
-    canvases = {number: canvas for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
-    looks: dict[tuple[tuple[int, int], float], list[tuple[int, np.ndarray]]] = {}
+    canvases = batch.canvases
     seen = [(m.position, m.picture, Boxes("", m.xyxy_N4), NESTED if m.nested else PHRASE) for m in batch.mentions]
     for placed in batch.groups:
         # Position 0 is a picture's, or that of a batch without sequences (`think: false`).
         if isinstance(placed.group.target, (Boxes, Masks)) and all(placed.positions):
             seen += [(position, placed.picture, placed.group.target, ANSWER) for position in placed.positions]
-    for position, picture, target, depth in seen:
-        canvas = canvases[picture]
+    return Gazed(looks((((canvases[n].size, depth), at, canvases[n], target) for at, n, target, depth in seen), grid))
+
+
+def looks(rows: Iterable[tuple[Hashable, int, Canvas, Boxes | Masks]], grid: TokenGrid) -> dict[Hashable, tuple[Tensor, Tensor]]:
+    """(key, index, canvas, target in its pixels) -> {key: (indices [M], share [M, T] of every visual token that the target covers,
+    each row 1)}. Targets that cover nothing are left out."""
+    found: dict[Hashable, list[tuple[int, np.ndarray]]] = {}
+    for key, index, canvas, target in rows:
         share_T = np.zeros(grid.count(canvas.size), np.float32)
         share_T[covered(target, canvas, grid)] = 1
         if share_T.any():
-            looks.setdefault((canvas.size, depth), []).append((position, share_T / share_T.sum()))
-    return Gazed({
-        key: (torch.tensor([at for at, _ in found]), torch.from_numpy(np.stack([share_T for _, share_T in found])))
-        for key, found in looks.items()
-    })
+            found.setdefault(key, []).append((index, share_T / share_T.sum()))
+    return {
+        key: (torch.tensor([index for index, _ in rows]), torch.from_numpy(np.stack([share_T for _, share_T in rows])))
+        for key, rows in found.items()
+    }
 
 
 def gaze_loss(states: Sequence[Tensor], projector, gazed: Gazed) -> tuple[Tensor, float]:

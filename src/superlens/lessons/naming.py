@@ -74,7 +74,7 @@ class Named:
 def named(batch: Batch, naming: Naming) -> Named:
     """Which visual tokens of a training batch show which words: those under the targets of short labels."""
     grid = naming.grid
-    canvases = {number: canvas for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
+    canvases = batch.canvases
     first = np.cumsum([0, *(grid.count(canvases[number].size) for number in range(len(canvases)))])
     tokens, words = [], []
     seen: set[int] = set()

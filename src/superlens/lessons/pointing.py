@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from superlens.batch import Batch, Placed, Pointed
-from superlens.lessons.gaze import places_loss
-from superlens.lessons.naming import MOST_WORDS, Named, covered, naming_loss
+from superlens.lessons.gaze import looks, places_loss
+from superlens.lessons.naming import MOST_WORDS, Named, naming_loss
 from superlens.message import Boxes, Masks, mask_bounds
 from superlens.vision.canvas import TokenGrid
 
@@ -38,25 +38,12 @@ class Pointing:
         return cls(processor.grid)
 
     def __call__(self, batch: Batch) -> Marked:
-        canvases = {number: canvas for pictures in batch.pictures for number, canvas in zip(pictures.numbers, pictures.canvases)}
-        regions, words = [], []
-        looks: dict[tuple[int, int], list[tuple[int, np.ndarray]]] = {}
-        for number, region in enumerate(batch.regions):
-            mask_HW = region.mask_HW.numpy()
-            for word in dict.fromkeys(marked_words(region, batch.groups)):
-                regions.append(number)
-                words.append(word)
-            canvas = canvases[region.picture]
-            share_T = np.zeros(self.grid.count(canvas.size), np.float32)
-            share_T[covered(Masks("", mask_HW[None]), canvas, self.grid)] = 1
-            if not share_T.any():
-                continue
-            looks.setdefault(canvas.size, []).append((number, share_T / share_T.sum()))
-        names = Named(torch.tensor(regions, dtype=torch.long), torch.tensor(words, dtype=torch.long))
-        return Marked(names, {
-            size: (torch.tensor([at for at, _ in found]), torch.from_numpy(np.stack([share_T for _, share_T in found])))
-            for size, found in looks.items()
-        })  # fmt: skip
+        canvases = batch.canvases
+        words = [dict.fromkeys(marked_words(region, batch.groups)) for region in batch.regions]
+        pairs = [(number, word) for number, own in enumerate(words) for word in own]
+        names = Named(*torch.tensor(pairs, dtype=torch.long).reshape(-1, 2).unbind(1))
+        marks = ((number, canvases[one.picture], Masks("", one.mask_HW.numpy()[None])) for number, one in enumerate(batch.regions))
+        return Marked(names, looks(((canvas.size, number, canvas, mask) for number, canvas, mask in marks), self.grid))
 
 
 @dataclass

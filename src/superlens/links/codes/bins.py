@@ -33,12 +33,8 @@ class BinCode(ScaledBoxCode):
         self.four = rf"(?:{one.replace('(', '(?:')}\s*){{4}}"
 
     @property
-    def location_tokens(self) -> tuple[str, ...]:
-        return tuple(self.bin(index) for index in range(self.bins))
-
-    @property
     def tokens(self) -> tuple[str, ...]:
-        return self.location_tokens
+        return tuple(self.bin(index) for index in range(self.bins))
 
     def bin(self, index: int) -> str:
         return self.bin_name.format(index)
@@ -56,14 +52,14 @@ class LabelLast(BinCode):
     """Base of codes that write the box before its words: every instance with its own, `box words; box words`."""
 
     ending: str  # characters that end the words, beside a full stop
+    prefix, between, suffix = "", "", ""  # patterns around all boxes, and between two
+
     def __init__(self, bins: int):
         super().__init__(bins)
         words = rf"(?:(?!\.(?:\s|$))[^<{re.escape(self.ending)}\n])*"
         more = self.four + words
         self.pattern = re.compile(rf"{self.prefix}{more}(?:\s*{self.between}\s*{more})*{self.suffix}")
         self.item = re.compile(f"{self.four}(?P<label>{words})")
-
-    prefix, between, suffix = "", "", ""
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
         items = []
@@ -118,7 +114,7 @@ class LabelFirst(BinCode):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        return (*self.wrap, *self.location_tokens)
+        return (*self.wrap, *super().tokens)
 
     @property
     def opening(self) -> str:
