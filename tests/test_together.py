@@ -7,7 +7,7 @@ import torch
 
 from superlens.batch import collate
 from superlens.decoders.flow_painter import FlowPainter
-from superlens.message import Conversation, Image, Message
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message
 
 PICTURES = {"type": "picture", "queries": 3, "pool": "none", "decoder": "paint"}
 LINKS = tiny.RECIPE["links"] | {
@@ -86,3 +86,28 @@ def test_one_step_of_everything_moves_every_part(model):
              for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
     assert moved == {"eye", "projector", "language", "regions", *LINKS, *DECODERS}
     assert model(mixed)["loss"].item() < first.item()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_every_decoder_answers_in_half_precision(model, dtype):
+    """As `superlens.load(..., dtype=...)` would have it: no part may fall back to another precision."""
+    model = model.to(dtype)
+    picture = np.random.default_rng(5).integers(0, 255, (96, 128, 3), np.uint8)
+    for link, words in (("boxes", "Where?"), ("masks", "Where?"), ("keypoints", "Pose?"), ("new", "Draw."), ("edit", "Change.")):
+        user = Message("user", (Image(picture), words))
+        answer = model.ask(Conversation((user,)), answer_with=link, max_new_tokens=6, min_score=0.0)
+        assert isinstance(answer, Message)
+    user = Message("user", (Image(picture),))
+    asked = [model.processor.encode(Conversation((user, Message("assistant", (part,))))) for part in parts(picture)]
+    with torch.no_grad():
+        losses = model(collate(asked))["losses"]
+    assert {name.split(".")[0] for name in losses} >= {"detect", "segment", "pose", "paint"}
+    assert all(torch.isfinite(total) for total, _ in losses.values())
+
+
+def parts(picture):
+    """One part of each kind."""
+    mask = np.zeros((1, *picture.shape[:2]), bool)
+    mask[0, 20:50, 30:70] = True
+    points = Keypoints("dog", ("nose", "tail"), [[[40, 30, 2], [60, 40, 1]]])
+    return Boxes("dog", [[10, 10, 60, 70]]), Masks("dog", mask), points, Image(picture[::2, ::2]), Image(picture[::-1], of=0)

@@ -165,6 +165,18 @@ def test_semantic_masks_one_per_class(write_semantic):
         source.examples("boxes")
 
 
+def test_panoptic_answers_name_what_is_in_sight_and_the_question_does_not(write_semantic):
+    path, sky, road = write_semantic()
+    source = CocoSource(path, tasks={"panoptic_masks": 1})
+    user, answer = sample(source).messages
+    assert [part.label for part in answer.masks] == ["sky", "road"]  # and no sign, which is not there
+    assert (answer.masks[0].masks[0] == sky).all() and (answer.masks[1].masks[0] == road).all()
+    assert not {"sky", "road"} & set(user.text.lower().split())
+    near = CocoSource(path, tasks={"panoptic_masks": 1}, augment=Augment(side=24, long_side=64, scale=(1.5, 1.5)))
+    shown = [tuple(part.label for part in sample(near, 0, seed).messages[1].masks) for seed in range(40)]
+    assert any(labels == ("sky",) for labels in shown), set(shown)  # a view that leaves the road outside says nothing of it
+
+
 def test_overlapping_semantic_masks_stay_whole(write_semantic):
     path, sky, road = write_semantic(overlap=True)
     parts = CocoSource(path).examples("masks")[0].answer.masks

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from superlens.data.world import World
+from superlens.data.world import source as world_source
 from superlens.data.world.bodies import rotation
 from superlens.data.world.figure_turns import STRANGERS, WORDS
 from superlens.data.world.figures import MAKERS, POINTS, FigureCanvas, draw_figures, sketch
@@ -323,3 +324,26 @@ def test_held_out_pairs_stay_out_of_training_scenes():
 
 def test_scenes_without_figures_have_none():
     assert not hasattr(draw_scene(np.random.default_rng(0)), "figures")
+
+
+def test_a_share_of_the_figures_faces_us_where_that_is_wanted():
+    def fronts(share):
+        figures = [one for seed in range(60) for one in draw_figures(np.random.default_rng(seed), facing_us=share).figures]
+        return np.mean([figure.facing == "front" for figure in figures])
+
+    assert 0.15 < fronts(0.0) < 0.35 and 0.5 < fronts(0.5) < 0.75 and fronts(1.0) == 1
+
+
+def test_training_sees_more_fronts_than_evaluation(monkeypatch):
+    shares = []
+
+    def drawn(rng, size, pairs, facing_us):
+        shares.append(facing_us)
+        return draw_figures(rng, size, pairs, facing_us)
+
+    monkeypatch.setattr(world_source, "draw_figures", drawn)
+    World(tasks={"keypoints": 1}).conversation(0, np.random.default_rng(0))
+    assert set(shares) == {world_source.FACING_US}
+    shares.clear()
+    World("val").examples("keypoints", limit=1)[0]
+    assert set(shares) == {0.0}

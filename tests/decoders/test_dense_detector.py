@@ -160,3 +160,15 @@ def test_gradients_reach_request_vectors_and_features():
     decoder.zero_grad()
     decoder.dummy(seen).backward()
     assert all(p.grad is not None and not p.grad.any() for p in decoder.parameters())
+
+
+def test_requests_can_speak_of_places():
+    """Two cells that look alike score alike at first; as soon as places have a weight, by where they lie."""
+    model = detector()
+    asked = scenes.requests(["star"], 8)
+    cells = [torch.ones(1, 16, 4, 4)]
+    assert torch.equal(model.match.place.weight, torch.zeros_like(model.match.place.weight))
+    assert torch.allclose(model.match(cells, asked), model.match(cells, asked)[:, :1].expand(1, 16))
+    torch.nn.init.normal_(model.match.place.weight)
+    logits_hw = model.match(cells, asked)[0].view(4, 4)
+    assert len(torch.unique(logits_hw)) == 16  # rows and columns alike
