@@ -8,6 +8,7 @@ import torch
 from superlens.decoders.dense_detector import DenseDetector, Detections, cell_centres, cells_inside, generalised_iou, suppress
 from superlens.message import Boxes
 from superlens.vision.canvas import Canvas, CanvasRule
+from superlens.vision.projector import place_waves
 
 SQUARE = Canvas((64, 64), (64, 64), (64, 64))
 
@@ -23,7 +24,7 @@ def blank(requests=1, picture_K=None, pictures=1) -> Detections:
     strides = [torch.full((len(c),), float(s)) for c, s in zip(centres, (4, 8, 16, 32))]
     cells = sum(map(len, centres))
     picture_K = torch.zeros(requests, dtype=torch.long) if picture_K is None else torch.tensor(picture_K)
-    return Detections(torch.zeros(requests, cells), torch.zeros(pictures, cells, 4), picture_K, torch.cat(centres), torch.cat(strides))
+    return Detections(*torch.zeros(2, requests, cells), torch.zeros(pictures, cells, 4), picture_K, torch.cat(centres), torch.cat(strides))
 
 
 def assigned(targets, raw=None):
@@ -64,7 +65,7 @@ def test_a_thing_larger_than_every_level_gets_the_coarsest():
     small = detector(levels=(0, 1))
     raw = blank()
     keep = raw.strides_L <= 8
-    raw = Detections(raw.logits_KL[:, keep], raw.boxes_BL4[:, keep], raw.picture_K, raw.centres_L2[keep], raw.strides_L[keep])
+    raw = Detections(raw.logits_KL[:, keep], raw.places_KL[:, keep], raw.boxes_BL4[:, keep], raw.picture_K, raw.centres_L2[keep], raw.strides_L[keep])
     _, cell_P, _, _, _ = small.assign(raw, [Boxes("a", [[0, 0, 64, 64]])])
     assert len(cell_P) and (raw.strides_L[cell_P] == 8).all()
 
@@ -96,10 +97,10 @@ def test_ignored_regions_cost_nothing():
     quiet, loud = blank(), blank()
     loud.logits_KL[0, inside_L] = 9.0
     decoder = detector()
-    assert decoder.counts([target]) == {"class": 2.0, "giou": 1.0}
+    assert decoder.counts([target]) == {"class": 2.0, "giou": 1.0, "place": 1.0}
     assert float(decoder.loss(quiet, [target])["class"][0]) == pytest.approx(float(decoder.loss(loud, [target])["class"][0]))
     only = Boxes("a", [[32, 32, 64, 64]], ignore=[True])
-    assert assigned([only])[0] == {} and decoder.counts([only]) == {"class": 1.0, "giou": 0.0}
+    assert assigned([only])[0] == {} and decoder.counts([only]) == {"class": 1.0, "giou": 0.0, "place": 0.0}
 
 
 def test_nothing_there_is_a_target_too():
@@ -163,12 +164,24 @@ def test_gradients_reach_request_vectors_and_features():
 
 
 def test_requests_can_speak_of_places():
-    """Two cells that look alike score alike at first; as soon as places have a weight, by where they lie."""
+    """Places count for nothing at first; trusted, the place that a request names wins among cells that look alike."""
     model = detector()
     asked = scenes.requests(["star"], 8)
-    cells = [torch.ones(1, 16, 4, 4)]
-    assert torch.equal(model.match.place.weight, torch.zeros_like(model.match.place.weight))
-    assert torch.allclose(model.match(cells, asked), model.match(cells, asked)[:, :1].expand(1, 16))
-    torch.nn.init.normal_(model.match.place.weight)
-    logits_hw = model.match(cells, asked)[0].view(4, 4)
-    assert len(torch.unique(logits_hw)) == 16  # rows and columns alike
+    log_KL, trust_K1 = model.place([(8, 8)], asked)
+    assert not trust_K1.any() and torch.isclose(log_KL.exp().mean(), torch.tensor(1.0))
+    wanted = 2 * 8 + 5
+    with torch.no_grad():
+        model.place.waves[-1].bias += 5 * place_waves(8, 8, log_KL)[wanted]
+        log_KL, _ = model.place([(8, 8)], asked)
+    assert log_KL.argmax() == wanted and log_KL[0, 6 * 8 + 1] < log_KL.max() - 5
+    share_KL = torch.eye(64)[wanted][None]
+    assert model.place.loss(log_KL, share_KL) < model.place.loss(torch.zeros(1, 64), share_KL)
+    assert model.place.loss(log_KL, torch.zeros(1, 64)) == 0
+
+
+def test_places_are_shared_alike_by_boxes():
+    model = detector()
+    share_KL = model.shares(blank(2), [Boxes("a", [[0, 0, 8, 8], [32, 32, 64, 64]]), Boxes("b", np.zeros((0, 4)))])
+    first = cells_inside(blank().centres_L2, torch.tensor([[0.0, 0, 8, 8]]))[:, 0]
+    assert torch.isclose(share_KL[0, first].sum(), torch.tensor(0.5)) and torch.isclose(share_KL[0].sum(), torch.tensor(1.0))
+    assert not share_KL[1].any()

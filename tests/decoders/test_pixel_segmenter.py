@@ -83,7 +83,7 @@ def test_ignored_pixels_cost_nothing():
     seen, asked = scenes.scene(SQUARE), scenes.requests(["a"], 8)
     masks_NHW = np.stack([block(64, 64, 0, 0, 16, 16), block(64, 64, 32, 32, 64, 64)])
     target = Masks("a", masks_NHW, ignore=[False, True])
-    assert decoder.counts([target]) == {"pixel": 1.0, "dice": 1.0, "centre": 2.0, "vote": 1.0}
+    assert decoder.counts([target]) == {"pixel": 1.0, "dice": 1.0, "centre": 2.0, "vote": 1.0, "place": 1.0}
     raw = decoder(seen, asked)
     before = {name: float(total.detach()) for name, (total, _) in decoder.loss(raw, [target]).items()}
     raw.masks_Khw[0, 8:, 8:] += 7

@@ -5,6 +5,7 @@ Shapes: B pictures of one canvas size, K requests (one phrase each) over those p
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -117,9 +118,6 @@ def tensors_of(raw: Any) -> list[Tensor]:
 class DotProduct(nn.Module):
     """Open vocabulary: the score of a cell for a request is the scaled dot product of their normalised vectors plus a bias.
 
-    Cells know where in the picture they lie, by sines and cosines as visual tokens do (vision/projector.py): requests for "the leftmost
-    one", or for what was pointed at, speak of places, which convolutions alone can not tell apart (Liu et al., arXiv 1807.03247).
-    It begins without them.
     prior: probability every cell starts with, so that the many empty cells do not drown the first steps (RetinaNet, arXiv 1708.02002).
     """
 
@@ -128,14 +126,11 @@ class DotProduct(nn.Module):
         self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, channels), nn.LayerNorm(channels))
         self.scale = nn.Parameter(torch.zeros(1))  # one dimension: FSDP2 shards no scalars
         self.bias = nn.Parameter(torch.tensor([prior / (1 - prior)]).log())
-        self.place = nn.Linear(WAVES, channels, bias=False)
-        nn.init.zeros_(self.place.weight)
         self.channels = channels
 
     def forward(self, maps: list[Tensor], requests: Requests) -> Tensor:
         """[B, C, h, w] of one level or more -> logits [K, L] of all their cells, level after level, row by row."""
-        cells = [map_BChw.flatten(2) + self.place(place_waves(*map_BChw.shape[-2:], map_BChw)).T for map_BChw in maps]
-        cells_BCL = torch.cat(cells, 2)
+        cells_BCL = torch.cat([map_BChw.flatten(2) for map_BChw in maps], 2)
         query_KC = self.query(requests.vectors_KnC.mean(1))
         # The products are divided by the cells' lengths afterwards: K numbers a cell instead of C. One product per picture:
         # gathering every request's own copy of the cells would move K / B times the memory.
@@ -148,3 +143,33 @@ class DotProduct(nn.Module):
             products.append(query_KC[mine_k].to(cells_BCL.dtype) @ cells_of[picture])
         logits_KL = torch.cat(products)[torch.cat(order).argsort()].float() / lengths_BL[requests.picture_K]
         return logits_KL * self.scale.float().exp() + self.bias.float()
+
+
+class PlaceSense(nn.Module):
+    """Where a request looks: how likely each cell is to be part of what is meant, by its place alone.
+
+    What was pointed at, or "the leftmost one", looks like others of its kind; convolutions can not tell places apart (Liu et al.,
+    arXiv 1807.03247). The request chooses weights of the sines and cosines of a cell's place (those of visual tokens,
+    vision/projector.py); their products, normalised over the picture, are taught the places of the targets (`loss`), and count as much
+    towards the answer as the request says: not at all at first. Own design.
+    """
+
+    weight = 0.2
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.waves = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, WAVES))
+        self.trust = nn.Linear(width, 1)
+        nn.init.zeros_(self.trust.weight)
+        nn.init.zeros_(self.trust.bias)
+
+    def forward(self, shapes: list[tuple[int, int]], requests: Requests) -> tuple[Tensor, Tensor]:
+        """(rows, columns) of each level -> log_KL, how likely every cell is as a logarithm, 0 where all are alike; trust_K1."""
+        vectors_KC = requests.vectors_KnC.mean(1)
+        waves_LW = torch.cat([place_waves(*shape, vectors_KC) for shape in shapes])
+        log_KL = (self.waves(vectors_KC) @ waves_LW.T).float().log_softmax(1) + math.log(len(waves_LW))
+        return log_KL, self.trust(vectors_KC).float()
+
+    def loss(self, log_KL: Tensor, share_KL: Tensor) -> Tensor:
+        """Sum of the cross-entropies with share_KL: how the cells share what is meant, rows of sum 1, or 0 where nothing is."""
+        return (share_KL.sum(1) * math.log(log_KL.shape[1]) - (share_KL * log_KL).sum(1)).sum() * self.weight

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from superlens.decoders.base import Decoder, DotProduct, Losses, Requests
+from superlens.decoders.base import Decoder, DotProduct, Losses, PlaceSense, Requests
 from superlens.message import Boxes
 from superlens.vision.eye import Scene
 from superlens.vision.pyramid import ConvNormAct
@@ -25,9 +25,11 @@ from superlens.vision.pyramid import ConvNormAct
 
 @dataclass
 class Detections:
-    """Raw answer: logits_KL, boxes_BL4 (canvas pixels), picture_K, and the cells: centres_L2 and strides_L (canvas pixels)."""
+    """Raw answer: logits_KL, places_KL (`PlaceSense`), boxes_BL4 (canvas pixels), picture_K, and the cells: centres_L2 and strides_L
+    (canvas pixels)."""
 
     logits_KL: Tensor
+    places_KL: Tensor
     boxes_BL4: Tensor
     picture_K: Tensor
     centres_L2: Tensor
@@ -62,6 +64,7 @@ class DenseDetector(Decoder):
         self.cells = nn.Conv2d(channels, channels, 1)
         self.level_scale = nn.Parameter(torch.zeros(len(self.levels)))
         self.match = DotProduct(width, channels, prior=0.01)
+        self.place = PlaceSense(width)
         nn.init.normal_(self.sides.weight, std=0.01)
         nn.init.constant_(self.sides.bias, 0.7)  # e^0.7 = 2 strides to each side: a box of 4 cells
 
@@ -84,12 +87,13 @@ class DenseDetector(Decoder):
             cells.append(self.cells(features_BChw))
             centres.append(centres_L2)
             strides.append(torch.full((len(centres_L2),), stride, device=centres_L2.device))
-        logits_KL = self.match(cells, requests)
-        return Detections(logits_KL, torch.cat(boxes, 1), requests.picture_K, torch.cat(centres), torch.cat(strides))
+        place_KL, trust_K1 = self.place([tuple(cells_BChw.shape[-2:]) for cells_BChw in cells], requests)
+        logits_KL = self.match(cells, requests) + trust_K1 * place_KL
+        return Detections(logits_KL, place_KL, torch.cat(boxes, 1), requests.picture_K, torch.cat(centres), torch.cat(strides))
 
     def counts(self, targets: list[Boxes]) -> dict[str, float]:
-        boxes = sum(target.count if target.ignore is None else int((~target.ignore).sum()) for target in targets)
-        return {"class": float(boxes + len(targets)), "giou": float(boxes)}
+        boxes = [target.count if target.ignore is None else int((~target.ignore).sum()) for target in targets]
+        return {"class": float(sum(boxes) + len(targets)), "giou": float(sum(boxes)), "place": float(sum(n > 0 for n in boxes))}
 
     def loss(self, raw: Detections, targets: list[Boxes]) -> Losses:
         counts = self.counts(targets)
@@ -104,7 +108,18 @@ class DenseDetector(Decoder):
         return {
             "class": (focal_KL[~ignored_KL].sum() * self.class_weight, counts["class"]),
             "giou": (((1 - giou_P) * weight_P).sum(), counts["giou"]),
+            "place": (self.place.loss(raw.places_KL, self.shares(raw, targets)), counts["place"]),
         }
+
+    @torch.no_grad()
+    def shares(self, raw: Detections, targets: list[Boxes]) -> Tensor:
+        """[K, L] how the cells share the places of a target's boxes, all boxes and levels alike: rows of sum 1, or 0 without boxes."""
+        share_KL = torch.zeros_like(raw.places_KL)
+        for request, target in enumerate(targets):
+            kept_N4 = target.xyxy if target.ignore is None else target.xyxy[~target.ignore]
+            inside_LN = cells_inside(raw.centres_L2, torch.as_tensor(kept_N4.copy(), device=share_KL.device)).float()
+            share_KL[request] = (inside_LN / inside_LN.sum(0).clamp(min=1)).sum(1)
+        return share_KL / share_KL.sum(1, keepdim=True).clamp(min=1e-6)
 
     @torch.no_grad()
     def assign(self, raw: Detections, targets: list[Boxes]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from superlens.decoders.base import Decoder, DotProduct, Losses, Requests
+from superlens.decoders.base import Decoder, DotProduct, Losses, PlaceSense, Requests
 from superlens.message import Masks
 from superlens.vision.canvas import Canvas
 from superlens.vision.eye import Scene
@@ -25,20 +25,24 @@ from superlens.vision.pyramid import ConvNormAct
 
 @dataclass
 class PixelMaps:
-    """Raw answer: mask and centre logits [K, h, w], votes_B2hw ((x, y) in cells from a cell to its thing's middle), picture_K."""
+    """Raw answer: mask and centre logits [K, h, w], places_Khw (`PlaceSense`), votes_B2hw ((x, y) in cells from a cell to its thing's
+    middle), picture_K."""
 
     masks_Khw: Tensor
     centres_Khw: Tensor
+    places_Khw: Tensor
     votes_B2hw: Tensor
     picture_K: Tensor
 
 
 @dataclass
 class PixelTargets:
-    """masks_Khw coverage 0..1, centres_Khw 0..1, votes and their weights for (request, y, x) of `index_P3`, care_Khw."""
+    """masks_Khw coverage 0..1, centres_Khw 0..1, share_Khw (of all things alike, sum 1), votes and their weights for (request, y, x) of
+    `index_P3`, care_Khw."""
 
     masks_Khw: Tensor
     centres_Khw: Tensor
+    share_Khw: Tensor
     care_Khw: Tensor
     index_P3: Tensor
     votes_P2: Tensor
@@ -61,19 +65,23 @@ class PixelSegmenter(Decoder):
         self.votes = nn.Conv2d(channels, 2, 3, padding=1)
         self.match_pixel = DotProduct(width, channels, prior=0.1)
         self.match_middle = DotProduct(width, channels, prior=0.01)
+        self.place = PlaceSense(width)
 
     def forward(self, scene: Scene, requests: Requests) -> PixelMaps:
         features_BChw = self.tower(scene.levels[self.level])
         shape = features_BChw.shape[-2:]
-        masks_Khw = self.match_pixel([self.pixels(features_BChw)], requests).unflatten(1, shape)
-        centres_Khw = self.match_middle([self.middles(features_BChw)], requests).unflatten(1, shape)
+        place_KL, trust_K1 = self.place([shape], requests)
+        masks_KL = self.match_pixel([self.pixels(features_BChw)], requests) + trust_K1 * place_KL
+        centres_KL = self.match_middle([self.middles(features_BChw)], requests) + trust_K1 * place_KL
         votes_B2hw = self.votes(features_BChw).float() * self.vote_unit
-        return PixelMaps(masks_Khw, centres_Khw, votes_B2hw, requests.picture_K)
+        maps = (map_KL.unflatten(1, shape) for map_KL in (masks_KL, centres_KL, place_KL))
+        return PixelMaps(*maps, votes_B2hw, requests.picture_K)
 
     def counts(self, targets: list[Masks]) -> dict[str, float]:
         things = [t.count if t.ignore is None else int((~t.ignore).sum()) for t in targets]
-        present = float(sum(n > 0 for n in things))
-        return {"pixel": float(len(targets)), "dice": present, "centre": float(sum(things) + len(targets)), "vote": float(sum(things))}
+        present = sum(n > 0 for n in things)
+        counts = {"pixel": len(targets), "dice": present, "centre": sum(things) + len(targets), "vote": sum(things), "place": present}
+        return {name: float(count) for name, count in counts.items()}
 
     def loss(self, raw: PixelMaps, targets: list[Masks]) -> Losses:
         counts = self.counts(targets)
@@ -94,6 +102,7 @@ class PixelSegmenter(Decoder):
             "dice": (dice_K[present_K].sum() * self.dice_weight, counts["dice"]),
             "centre": (centre * self.centre_weight, counts["centre"]),
             "vote": ((vote_P.sum(1) * wanted.weight_P).sum(), counts["vote"]),
+            "place": (self.place.loss(raw.places_Khw.flatten(1), wanted.share_Khw.flatten(1)), counts["place"]),
         }
 
     @torch.no_grad()
@@ -102,7 +111,7 @@ class PixelSegmenter(Decoder):
         K, h, w = raw.masks_Khw.shape
         device = raw.masks_Khw.device
         masks = torch.zeros(K, h, w)
-        centres, care = torch.zeros(K, h, w), torch.ones(K, h, w)
+        centres, care, share = torch.zeros(K, h, w), torch.ones(K, h, w), torch.zeros(K, h, w)
         index, votes, weight = [], [], []
         y_h, x_w = torch.arange(h) + 0.5, torch.arange(w) + 0.5
         for request, target in enumerate(targets):
@@ -118,6 +127,7 @@ class PixelSegmenter(Decoder):
                 if area <= 0:
                     continue
                 masks[request] = torch.maximum(masks[request], cover_hw)
+                share[request] += cover_hw / area
                 middle_y, middle_x = (cover_hw.sum(1) @ y_h) / area, (cover_hw.sum(0) @ x_w) / area
                 spread = (area.sqrt() / 6).clamp(min=0.7)
                 heat = torch.exp(-(((y_h - middle_y)[:, None] ** 2) + ((x_w - middle_x)[None] ** 2)) / (2 * spread**2))
@@ -130,7 +140,8 @@ class PixelSegmenter(Decoder):
         index_P3 = torch.cat(index) if index else torch.zeros(0, 3, dtype=torch.long)
         votes_P2 = torch.cat(votes) if votes else torch.zeros(0, 2)
         weight_P = torch.cat(weight) if weight else torch.zeros(0)
-        return PixelTargets(*(t.to(device) for t in (masks, centres, care, index_P3, votes_P2, weight_P)))
+        share = share / share.sum((1, 2), keepdim=True).clamp(min=1e-6)
+        return PixelTargets(*(t.to(device) for t in (masks, centres, share, care, index_P3, votes_P2, weight_P)))
 
     @torch.no_grad()
     def parts(self, raw: PixelMaps, scene: Scene, requests: Requests) -> list[Masks]:
