@@ -7,8 +7,9 @@ import pytest
 from PIL import ImageColor
 
 from superlens.draw import COLOURS, draw
-from superlens.media import Image, Video
+from superlens.media import Image
 from superlens.message import Boxes, Keypoints, Map, Masks, Message, Moments, Polygons, Region
+from superlens.video import Video
 
 GREY = np.full((500, 600, 3), 128, np.uint8)
 FIRST, SECOND = (np.array(ImageColor.getrgb(colour)) for colour in COLOURS[:2])

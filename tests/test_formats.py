@@ -9,8 +9,9 @@ from PIL import Image as PilImage
 from pycocotools import mask as coco_mask
 
 from superlens.formats import from_json, rle_decode, rle_encode, to_coco, to_json, to_supervision
-from superlens.media import Image, Video
+from superlens.media import Image
 from superlens.message import Boxes, Conversation, Keypoints, Map, Masks, Message, Moments, Polygons, Region, Text
+from superlens.video import Video
 
 RNG = np.random.default_rng(0)
 PICTURE = RNG.integers(0, 255, (40, 60, 3), dtype=np.uint8)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as PilImage
 
 from superlens import media
-from superlens.media import Image, Video
+from superlens.media import Image
 
 
 def gradient(height=40, width=60):
@@ -223,32 +223,3 @@ def test_urls(server, monkeypatch):
 
 def test_unreachable_url():
     refused(lambda: Image("http://127.0.0.1:9/a.png").pixels, "http://127.0.0.1:9/a.png")
-
-
-def test_video_of_frames():
-    video = Video([gradient(), gradient()], fps=4)
-    assert video.known_size == (60, 40) and video.known_seconds == 0.5 and video.read() is video
-    assert video == Video(frames=(Image(gradient()),) * 2, fps=4.0) and video != Video([gradient()], fps=4)
-    refused(lambda: Video())
-    refused(lambda: Video([]))
-    refused(lambda: Video([gradient()], fps=0))
-    refused(lambda: Video("missing.mp4").read(), "missing.mp4")
-
-
-def test_video_file(tmp_path):
-    av = pytest.importorskip("av")
-    path = tmp_path / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for i in range(20):
-            frame = av.VideoFrame.from_ndarray(np.full((48, 64, 3), i * 10, np.uint8), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    video = Video(path).read()
-    assert len(video.frames) == 20 and video.fps == 10 and video.known_size == (64, 48)
-    slow = Video(path, fps=2).read()
-    assert len(slow.frames) == 4
-    assert [int(f.pixels.mean() / 10 + 0.5) for f in slow.frames] == [0, 5, 10, 15]
-    path.write_text("no video")
-    refused(lambda: Video(path).read(), path)

@@ -11,8 +11,9 @@ import pytest
 from PIL import Image as PilImage
 
 from superlens.formats import from_json, to_json
-from superlens.media import Image, Video
+from superlens.media import Image
 from superlens.message import Boxes, Conversation, Keypoints, Map, Masks, Message, Moments, Polygons, Region, Text
+from superlens.video import Video
 
 PICTURE = np.zeros((40, 60, 3), np.uint8)
 

@@ -10,8 +10,9 @@ import warnings
 import numpy as np
 
 from superlens.formats import import_supervision, to_supervision
-from superlens.media import Image, Video
+from superlens.media import Image
 from superlens.message import Boxes, Keypoints, Map, Masks, Message, Moments, OutputPart, Polygons, Region, Text
+from superlens.video import Video
 
 COLOURS = ("#e6194b", "#0a84ff", "#1f9d3a", "#f58231", "#911eb4", "#00a3a3", "#f032e6", "#9a6324", "#5d7d00", "#c2185b",
            "#3949ab", "#b8860b")

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 
 from superlens.checks import nearest, outline_area
-from superlens.media import MAX_PIXELS, Image, Part, Video
+from superlens.media import MAX_PIXELS, Image, Part
 from superlens.mention import Mention
 from superlens.message import Boxes, Conversation, Keypoints, Map, Masks, Message, Moments, Polygons, Region, Text
+from superlens.video import Video
 
 PART_TYPES = {"text": Text, "image": Image, "video": Video, "region": Region, "boxes": Boxes, "masks": Masks,
               "keypoints": Keypoints, "polygons": Polygons, "moments": Moments, "map": Map}

@@ -1,4 +1,4 @@
-"""Pictures and videos as parts of a message: opened lazily, always upright, 8-bit RGB.
+"""Pictures as parts of a message: opened lazily, always upright, 8-bit RGB.
 
 Whatever a file holds (grey, palette, CMYK, 16 bits, transparency, a rotation in its EXIF block), `Image.pixels` is
 (H, W, 3) uint8. Sizes are (width, height) of the upright picture, in pixels.
@@ -11,14 +11,13 @@ import os
 import re
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 
 MAX_PIXELS = 100_000_000
 MAX_DOWNLOAD_BYTES = 64 * 1024 * 1024
 DOWNLOAD_SECONDS = 20.0
-MAX_VIDEO_FRAMES = 10_000
 
 # EXIF orientation -> how many quarter turns (counter-clockwise, as numpy.rot90 counts), and whether to mirror first.
 _ORIENTATION = {2: (0, True), 3: (2, False), 4: (2, True), 5: (1, True), 6: (3, False), 7: (3, True), 8: (1, False)}
@@ -56,7 +55,7 @@ def frozen_array(value, dtype, name: str, shape: tuple) -> np.ndarray:
     try:
         array = np.asarray(value, dtype=dtype)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be an array of {np.dtype(dtype).name}, got {_short(repr(value))}.") from error
+        raise ValueError(f"{name} must be an array of {np.dtype(dtype).name}, got {short(repr(value))}.") from error
     if array.size == 0 and array.ndim < len(shape):
         array = np.zeros(tuple(0 if n is None else n for n in (None, *shape[1:])), dtype)
     fits = array.ndim == len(shape) and all(n is None or n == m for n, m in zip(shape, array.shape, strict=True))
@@ -77,7 +76,7 @@ def read_only(array: np.ndarray, original=None) -> np.ndarray:
     return array
 
 
-def _short(text: str, limit: int = 80) -> str:
+def short(text: str, limit: int = 80) -> str:
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
@@ -141,7 +140,7 @@ class Image(Part):
         """How sentences call this picture: its path or URL, or a few words."""
         kind = self.kind
         if kind in ("path", "url"):
-            return f"'{_short(self._source, 200)}'"
+            return f"'{short(self._source, 200)}'"
         return {"array": "the picture given as an array", "bytes": "the picture given as bytes",
                 "data": "the picture given as a data URI"}[kind]
 
@@ -173,7 +172,7 @@ class Image(Part):
                     opened.load()
                     array = _to_rgb(opened)
             except Exception as error:  # decoders of damaged files raise nearly anything
-                raise ValueError(f"Cannot decode {self.name}: {_reason(error)}; the file is truncated or damaged."
+                raise ValueError(f"Cannot decode {self.name}: {reason(error)}; the file is truncated or damaged."
                                  ) from error
         if orientation in _ORIENTATION:
             turns, mirror = _ORIENTATION[orientation]
@@ -253,98 +252,15 @@ class Image(Part):
 
     def __repr__(self):
         size = "" if self._size is None else f", size={self._size}"
-        what = repr(_short(self._source, 60)) if isinstance(self._source, str) else f"<{self.kind}>"
+        what = repr(short(self._source, 60)) if isinstance(self._source, str) else f"<{self.kind}>"
         return f"Image({what}{size})"
-
-
-@dataclass(frozen=True, eq=False)
-class Video(Part):
-    """A moving picture: a file, or frames.
-
-    source: path of a video file (read by PyAV), or None when `frames` are given.
-    frames: tuple of `Image` (arrays and paths are wrapped), all of one size.
-    fps: frames per second: of `frames` (default 1), or at which a file is sampled (default: its own rate).
-    """
-
-    source: str | None = None
-    frames: tuple[Image, ...] | None = None
-    fps: float | None = None
-
-    def __post_init__(self):
-        source, frames = self.source, self.frames
-        if isinstance(source, (list, tuple)) and frames is None:
-            source, frames = None, source
-        if isinstance(source, os.PathLike):
-            source = os.fspath(source)
-        if (source is None) == (frames is None):
-            raise ValueError("A video is made from a source or from frames: give exactly one of them.")
-        if source is not None and not (isinstance(source, str) and source.strip()):
-            raise ValueError(f"A video's source must be a path, got {_short(repr(source))}.")
-        if frames is not None:
-            frames = tuple(frame if isinstance(frame, Image) else Image(frame) for frame in frames)
-            if not frames:
-                raise ValueError("A video needs at least one frame, got none.")
-        fps = self.fps if self.fps is not None else (1.0 if frames is not None else None)
-        if fps is not None and not (isinstance(fps, (int, float)) and np.isfinite(fps) and fps > 0):
-            raise ValueError(f"A video's fps must be above 0, got {fps!r}.")
-        object.__setattr__(self, "source", source)
-        object.__setattr__(self, "frames", frames)
-        object.__setattr__(self, "fps", None if fps is None else float(fps))
-
-    @property
-    def known_size(self) -> tuple[int, int] | None:
-        """(width, height) where no file has to be read for it, else None."""
-        return self.frames[0].known_size if self.frames else None
-
-    @property
-    def known_seconds(self) -> float | None:
-        """Length in seconds where no file has to be read for it, else None."""
-        return len(self.frames) / self.fps if self.frames else None
-
-    def read(self, fps: float | None = None) -> "Video":
-        """This video with its frames in memory, a file sampled at `fps` (default: `self.fps`, else its own rate).
-
-        Raises ValueError with one sentence when PyAV is missing, or the file is missing or no video.
-        """
-        if self.frames is not None:
-            return self
-        frames, rate = _read_video(self.source, fps or self.fps)
-        return Video(frames=frames, fps=rate)
-
-
-def _read_video(path: str, fps: float | None) -> tuple[tuple[Image, ...], float]:
-    try:
-        import av
-    except ImportError as error:
-        raise ValueError(f"Reading the video '{path}' needs PyAV: pip install av.") from error
-    if not os.path.isfile(path):
-        raise ValueError(f"The video '{path}' does not exist.")
-    frames: list[Image] = []
-    try:
-        with av.open(path) as container:
-            stream = container.streams.video[0]
-            rate = float(stream.average_rate or 25)
-            step, start = 1.0 / (fps or rate), None
-            for frame in container.decode(stream):
-                seconds = float(frame.time or 0.0)
-                start = seconds if start is None else start
-                # half a source frame of slack: times in files are rounded
-                while seconds - start + 0.5 / rate >= len(frames) * step and len(frames) <= MAX_VIDEO_FRAMES:
-                    frames.append(Image(frame.to_ndarray(format="rgb24")))
-    except (OSError, ValueError, IndexError) as error:  # PyAV's errors derive from OSError and ValueError
-        raise ValueError(f"Cannot read '{path}' as a video: {_reason(error)}.") from error
-    if not frames:
-        raise ValueError(f"The video '{path}' holds no frames.")
-    if len(frames) > MAX_VIDEO_FRAMES:
-        raise ValueError(f"The video '{path}' gives more than {MAX_VIDEO_FRAMES} frames; lower fps.")
-    return tuple(frames), fps or rate
 
 
 def _checked_size(size, name: str = "a picture") -> tuple[int, int]:
     try:
         width, height = (int(n) for n in size)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"A picture's size is (width, height) in pixels, got {_short(repr(size))}.") from error
+        raise ValueError(f"A picture's size is (width, height) in pixels, got {short(repr(size))}.") from error
     if width < 1 or height < 1:
         raise ValueError(f"The size of {name} must be at least 1 x 1 pixel, got {width} x {height}.")
     if width * height > MAX_PIXELS:
@@ -417,7 +333,7 @@ def _from_pil(source) -> np.ndarray:
         source.load()
         array = _to_rgb(source)
     except Exception as error:
-        raise ValueError(f"Cannot decode the PIL image: {_reason(error)}.") from error
+        raise ValueError(f"Cannot decode the PIL image: {reason(error)}.") from error
     orientation = _orientation(source)
     if orientation in _ORIENTATION:
         turns, mirror = _ORIENTATION[orientation]
@@ -438,15 +354,15 @@ def _orientation(opened) -> int:
 
 def _opened_file(path: str):
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", path):
-        raise ValueError(f"Cannot open '{_short(path, 200)}': of the addresses only http:// and https:// are read.")
+        raise ValueError(f"Cannot open '{short(path, 200)}': of the addresses only http:// and https:// are read.")
     if os.path.isdir(path):
         raise ValueError(f"'{path}' is a directory, not a picture.")
     try:
         return open(path, "rb")
     except FileNotFoundError as error:
-        raise ValueError(f"The picture '{_short(path, 200)}' does not exist.") from error
+        raise ValueError(f"The picture '{short(path, 200)}' does not exist.") from error
     except (OSError, ValueError) as error:
-        raise ValueError(f"Cannot read the picture '{_short(path, 200)}': {_reason(error)}.") from error
+        raise ValueError(f"Cannot read the picture '{short(path, 200)}': {reason(error)}.") from error
 
 
 def _download(url: str) -> bytes:
@@ -456,9 +372,9 @@ def _download(url: str) -> bytes:
         with urlopen(Request(url, headers={"User-Agent": "superlens"}), timeout=DOWNLOAD_SECONDS) as answer:
             data = answer.read(MAX_DOWNLOAD_BYTES + 1)
     except Exception as error:  # urllib raises OSError, ValueError and http.client's own family
-        raise ValueError(f"Cannot download the picture '{_short(url, 200)}': {_reason(error)}.") from error
+        raise ValueError(f"Cannot download the picture '{short(url, 200)}': {reason(error)}.") from error
     if len(data) > MAX_DOWNLOAD_BYTES:
-        raise ValueError(f"The picture '{_short(url, 200)}' is above the limit of "
+        raise ValueError(f"The picture '{short(url, 200)}' is above the limit of "
                          f"{MAX_DOWNLOAD_BYTES // 2**20} MiB for downloads.")
     return data
 
@@ -495,5 +411,5 @@ def _mime(raw: bytes) -> str:
     return "image/webp" if raw[8:12] == b"WEBP" else "application/octet-stream"
 
 
-def _reason(error: Exception) -> str:
-    return _short(str(error).split("\n")[0].rstrip("."), 160) or type(error).__name__
+def reason(error: Exception) -> str:
+    return short(str(error).split("\n")[0].rstrip("."), 160) or type(error).__name__

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from superlens.media import Image, Part, Video, frozen_array
+from superlens.media import Image, Part, frozen_array
 from superlens.mention import Mention, checked_mentions
+from superlens.video import Video
 
 ROLES = ("system", "user", "assistant")
 REGION_KINDS = ("box", "point", "circle", "scribble", "mask")

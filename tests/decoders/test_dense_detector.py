@@ -24,7 +24,8 @@ def blank(requests=1, picture_K=None, pictures=1) -> Detections:
     strides = [torch.full((len(c),), float(s)) for c, s in zip(centres, (4, 8, 16, 32))]
     cells = sum(map(len, centres))
     picture_K = torch.zeros(requests, dtype=torch.long) if picture_K is None else torch.tensor(picture_K)
-    return Detections(*torch.zeros(2, requests, cells), torch.zeros(pictures, cells, 4), picture_K, torch.cat(centres), torch.cat(strides))
+    nothing = torch.zeros(requests, cells)
+    return Detections(nothing, nothing, torch.zeros(pictures, cells, 4), picture_K, torch.cat(centres), torch.cat(strides))
 
 
 def assigned(targets, raw=None):
@@ -65,7 +66,8 @@ def test_a_thing_larger_than_every_level_gets_the_coarsest():
     small = detector(levels=(0, 1))
     raw = blank()
     keep = raw.strides_L <= 8
-    raw = Detections(raw.logits_KL[:, keep], raw.places_KL[:, keep], raw.boxes_BL4[:, keep], raw.picture_K, raw.centres_L2[keep], raw.strides_L[keep])
+    answers = raw.logits_KL[:, keep], raw.places_KL[:, keep], raw.boxes_BL4[:, keep]
+    raw = Detections(*answers, raw.picture_K, raw.centres_L2[keep], raw.strides_L[keep])
     _, cell_P, _, _, _ = small.assign(raw, [Boxes("a", [[0, 0, 64, 64]])])
     assert len(cell_P) and (raw.strides_L[cell_P] == 8).all()
 
