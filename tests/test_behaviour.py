@@ -122,7 +122,14 @@ def shrunk(name: str) -> dict:
     else:
         recipe["canvas"] = recipe["canvas"] | {"longest": 128}
     recipe["eye"]["channels"] = 16
-    recipe["projector"]["max_tokens"] = 16
+    small = {"sampling": {"type": "uniform", "frames": 5}, "queries": 2, "window": 3, "stride": 3, "hidden": 16, "layers": 2}
+    if recipe["projector"]["type"] == "qformer":
+        recipe["projector"].update({key: small[key] for key in ("queries", "hidden", "layers")})
+    else:
+        recipe["projector"]["max_tokens"] = 16
+    if "video" in recipe:
+        accepted = inspect.signature(find_class("video", recipe["video"]["type"]).__init__).parameters
+        recipe["video"].update({key: value for key, value in small.items() if key in accepted})
     recipe["language"]["config"]["max_position_embeddings"] = 2048  # outlines are long
     for entry in recipe["decoders"].values():
         if entry["type"] == PAINT["paint"]["type"]:
@@ -159,10 +166,12 @@ def model(request):
 
 def batch_of(model, count=3):
     parts = {form.part for form in model.processor.formats.values()}
-    tasks = {part: 1 for part in ("boxes", "masks", "keypoints") if part in parts}
+    tasks = {part: 1 for part in ("boxes", "masks", "keypoints", "moments") if part in parts}
     if model.regions is not None:
         tasks |= {"region_masks": 2, "region_text": 1}
     talks = tiny.conversations(count, tasks=tasks, turns=(2, 2))
+    if "moments" in parts:
+        talks += tiny.conversations(1, tasks={"describe": 1})
     if "image" in parts:
         talks += [pictures_talk(seed) for seed in range(count)]
     return collate([model.processor.encode(talk) for talk in talks])
@@ -245,6 +254,8 @@ def test_batch_1_equals_batch_8(model):
             link.head_rows.mul_(0.4)
     world = World()
     asked = [example.question for example in [*world.examples("boxes", limit=5), *world.examples("masks", limit=3)]]
+    if model.video is not None:
+        asked[2:6] = [example.question for example in world.examples("moments", limit=4)]
     options = {"max_new_tokens": 10, "min_score": 0.0}
     together, alone = model.ask(asked, batch_size=8, **options), model.ask(asked, batch_size=1, **options)
     for one, two in zip(together, alone):
@@ -258,7 +269,7 @@ def test_batch_1_equals_batch_8(model):
 
 
 def test_every_kind_was_seen():
-    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (14, 6, 8, 13) and len(CASES) == 29 + 13
+    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (14, 6, 8, 16) and len(CASES) == 29 + 16
     assert recipe_names()
     for section, known in BUILT_IN.items():
         entries = [recipe[section] for recipe in CASES.values() if recipe.get(section)]

@@ -18,7 +18,7 @@ from superlens.message import Boxes, Image, Masks, Message, Text
 class Model:
     """Answers everything with the same two boxes and a mask; fails on questions about unicorns."""
 
-    formats = {part: SimpleNamespace(part=part, needs_picture=True) for part in ("boxes", "masks")}
+    formats = {part: SimpleNamespace(part=part, medium="picture") for part in ("boxes", "masks")}
     processor = SimpleNamespace(formats=formats, points_at=False)
 
     def __init__(self):
@@ -369,7 +369,7 @@ def test_a_model_that_does_not_draw_needs_a_picture(run, loaded):
 
 
 def test_a_model_that_draws_needs_no_picture(run, loaded, tmp_path, monkeypatch):
-    monkeypatch.setattr(Model, "processor", SimpleNamespace(formats={"new": SimpleNamespace(needs_picture=False)}))
+    monkeypatch.setattr(Model, "processor", SimpleNamespace(formats={"new": SimpleNamespace(medium=None)}))
     code, _, _ = run("predict", "nano", "Draw a red star.", "--out", tmp_path / "made")
     assert code == 0 and Pil.open(tmp_path / "made" / "new-1.png").size == (30, 20)
     assert Pil.open(tmp_path / "made" / "picture.png").size[0] >= 30

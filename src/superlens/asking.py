@@ -50,10 +50,11 @@ def as_conversation(question: str | Conversation, image=None) -> Conversation:
 
 
 def check_pictures(model, question: Conversation, answer_with: str | None) -> None:
-    """ValueError where an answer is forced that needs a picture, and there is none."""
+    """ValueError where an answer is forced that needs a picture or a video, and there is none."""
     form = model.processor.formats.get(answer_with)
-    if form is not None and form.needs_picture and not question.images:
-        raise ValueError(f"an answer with '{answer_with}' needs a picture: give one with the question.")
+    shown = {"picture": question.images, "video": question.videos}
+    if form is not None and form.medium is not None and not shown[form.medium]:
+        raise ValueError(f"an answer with '{answer_with}' needs a {form.medium}: give one with the question.")
 
 
 def ask(model, questions: Sequence[Conversation], asking: Asking) -> list[Message | Exception]:
@@ -93,14 +94,14 @@ def answer_batch(model, questions: list[Conversation], prompts: list[Sample], as
     contents, notes, placed = [], [], []
     first = 0
     for speaker, prompt, question in zip(speakers, prompts, questions):
-        content, groups, noted = model.processor.decode(speaker.written, question, prompt.canvases)
+        content, groups, noted = model.processor.decode(speaker.written, question, prompt.canvases, prompt.clips)
         contents.append(content)
         notes.append(noted)
         index = indices[speaker.index]
         for number, group in enumerate(groups):
             group.seed = int(np.random.SeedSequence([asking.sampling.seed, index, number]).generate_state(1)[0])
         placed += [(speaker, group, first + group.image if group.image >= 0 else -1) for group in groups]
-        first += len(prompt.canvases)
+        first += len(prompt.canvases) + sum(len(clip.times) for clip in prompt.clips)
     parts = decode_groups(model, placed, scenes, batch)
     messages = []
     for content, noted, question in zip(contents, notes, questions):

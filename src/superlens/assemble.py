@@ -46,7 +46,7 @@ def without(entry: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 def assemble(recipe: dict[str, Any]):
-    """-> (eye, projector, language, links, decoders, regions), all from config alone; regions is None where the recipe has none."""
+    """-> (eye, projector, language, links, decoders, regions, video), all from config alone; the last two None where there are none."""
     eye = construct("eye", without(recipe["eye"], *PUBLISHED_AS))
     rule = CanvasRule(**recipe.get("canvas", {}))
     eye.check_canvas((rule.longest, rule.longest) if rule.square else (rule.multiple, rule.multiple))
@@ -94,7 +94,18 @@ def assemble(recipe: dict[str, Any]):
             width=language.embedding_width,
             scale=language.embedding_scale(),
         )
-    return eye, projector, language, links, decoders, regions
+    video = None
+    if recipe.get("video"):
+        video = construct(
+            "video",
+            recipe["video"],
+            grid=projector.grid,
+            in_channels=eye.token_channels,
+            width=language.embedding_width,
+            vocabulary=language.vocabulary,
+            scale=language.embedding_scale(),
+        )
+    return eye, projector, language, links, decoders, regions, video
 
 
 def make_processor(recipe: dict[str, Any], tokenizer, model) -> Processor:
@@ -104,4 +115,5 @@ def make_processor(recipe: dict[str, Any], tokenizer, model) -> Processor:
     positions = model.language.max_positions
     template = recipe["language"].get("template")
     formats, points_at = formats_of(recipe), model.regions is not None
-    return Processor(tokenizer, formats, canvas, grid, model.vocabulary, template, positions, points_at)
+    watch = None if model.video is None else model.video.rule
+    return Processor(tokenizer, formats, canvas, grid, model.vocabulary, template, positions, points_at, watch)

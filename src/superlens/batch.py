@@ -15,6 +15,7 @@ from torch import Tensor
 from superlens.links.base import Group
 from superlens.processor import NO_LABEL, Sample
 from superlens.vision.canvas import Canvas
+from superlens.vision.clip import Clip
 
 
 @dataclass
@@ -57,6 +58,28 @@ class Mentioned:
 
 
 @dataclass
+class Shown:
+    """A video: flat position of its first token in the batch, how many it has, the numbers of its frames among the batch's pictures,
+    its geometry, and the ids of what is said of each frame's time."""
+
+    position: int
+    count: int
+    frames: list[int]
+    clip: Clip
+    stamps: list[list[int]]
+
+
+@dataclass
+class Values:
+    """What one link's continuous values are, in order: flat positions_P in the batch, values_P, and learned_P: whether it is to say
+    them."""
+
+    positions_P: Tensor
+    values_P: Tensor
+    learned_P: Tensor
+
+
+@dataclass
 class Tally:
     """Samples in a batch, and how many were dropped because they are longer than a row."""
 
@@ -69,8 +92,8 @@ class Batch:
     """Everything a forward needs.
 
     ids_RT; position_ids_RT restart at 0 for every sample; labelled_P flat positions with a label and their wanted_P ids.
-    visual: (flat first position, count, picture number). slots: link -> flat first positions. lessons: what a stage teaches beside the
-    answers (lessons/).
+    visual: (flat first position, count, picture number). slots: link -> flat first positions. values: by link. lessons: what a stage
+    teaches beside the answers (lessons/).
     """
 
     ids_RT: Tensor
@@ -80,8 +103,10 @@ class Batch:
     pictures: list[Pictures] = field(default_factory=list)
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: dict[str, list[int]] = field(default_factory=dict)
+    values: dict[str, Values] = field(default_factory=dict)
     groups: list[Placed] = field(default_factory=list)
     regions: list[Pointed] = field(default_factory=list)
+    videos: list[Shown] = field(default_factory=list)
     mentions: list[Mentioned] = field(default_factory=list)
     lessons: dict[str, Any] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
@@ -101,6 +126,9 @@ class Batch:
             pictures.pixels_BHWC = pictures.pixels_BHWC.to(device)
         for region in self.regions:
             region.mask_HW = region.mask_HW.to(device)
+        for values in self.values.values():
+            for entry in fields(values):
+                setattr(values, entry.name, getattr(values, entry.name).to(device))
         self.lessons = {name: lesson.to(device) for name, lesson in self.lessons.items()}
         return self
 
@@ -117,6 +145,7 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
     labels_RT = np.full((len(rows), T), NO_LABEL, np.int64)
     batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.empty(0), tally=Tally(len(samples)))
     shown: list[tuple[np.ndarray, Canvas]] = []
+    values: dict[str, list[tuple[int, float, bool]]] = {}
     for row, members in enumerate(rows):
         column = 0
         for sample in (samples[index] for index in members):
@@ -130,8 +159,14 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
             for at, picture, mask_HW, positive in sample.regions:
                 batch.regions.append(Pointed(start + at, first + picture, torch.from_numpy(mask_HW), positive))
             batch.mentions += [Mentioned(start + at, first + picture, *rest) for at, picture, *rest in sample.mentions]
+            for at, count, frames_FHWC, clip, stamps in sample.videos:
+                numbers = list(range(len(shown), len(shown) + len(frames_FHWC)))
+                shown += [(frame_HWC, clip.canvas) for frame_HWC in frames_FHWC]
+                batch.videos.append(Shown(start + at, count, numbers, clip, stamps))
             for at, link in sample.slots:
                 batch.slots.setdefault(link, []).append(start + at)
+            for at, link, value, learned in sample.values:
+                values.setdefault(link, []).append((start + at, value, learned))
             for group in sample.groups:
                 positions = [start + at for at in group.positions]
                 batch.groups.append(Placed(group, positions, first + group.image if group.image >= 0 else -1))
@@ -142,6 +177,7 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
     batch.labelled_P = torch.from_numpy(labelled_P)
     batch.wanted_P = torch.from_numpy(labels_RT.reshape(-1)[labelled_P])
     batch.pictures = group_pictures(shown)
+    batch.values = {link: Values(*map(torch.tensor, zip(*rows))) for link, rows in values.items()}
     return batch
 
 

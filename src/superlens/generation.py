@@ -49,6 +49,7 @@ class Speaker:
     position: int = 0
     forced: list[int] = field(default_factory=list)  # ids that must come next (emitted tokens after a routing token)
     feed: int = 0  # the id of the next step
+    value: float | None = None  # what it stands for, where it is an anchor of continuous values
     link: str | None = None  # the link whose queries follow it in that step
     last: bool = False  # the next step is fed only for its hidden states: the answer is as long as it may be
     done: bool = False
@@ -84,6 +85,8 @@ class Generator:
                 self.read_at.add(ids[-1])
                 if form.slots:
                     self.slot_links[ids[-1]] = name
+        values = [token for token, role in processor.roles.items() if role == "value"]
+        self.anchors = {processor.token_ids[token]: processor.owner[token] for token in values}
         self.end_ids = set(processor.end_ids)
         self.keeps_hidden = any(link.format.decoder for link in model.links.values())
         self.keeps_chances = any(isinstance(form, CodecFormat) for form in processor.formats.values())
@@ -188,9 +191,18 @@ class Generator:
         if self.keeps_chances:
             chosen_S1 = torch.tensor(chosen, device=logits_SV.device)[:, None]
             chances = (logits_SV.gather(1, chosen_S1)[:, 0] - logits_SV.logsumexp(1)).exp().tolist()
-        for speaker, token, chance in zip(speakers, chosen, chances):
+        for row, (speaker, token, chance) in enumerate(zip(speakers, chosen, chances)):
             if not speaker.done:
+                speaker.value = self._value(token, logits_SV[row])
                 self._write(speaker, token, chance)
+
+    def _value(self, token: int, logits_V: Tensor) -> float | None:
+        """The continuous value that a chosen anchor stands for, in the light of its neighbours."""
+        if token not in self.anchors:
+            return None
+        name = self.anchors[token]
+        first = self.model.first_id(name)
+        return self.model.links[name].next_value(logits_V[first : first + len(self.model.links[name].tokens)], token - first)
 
     def _pick(self, logits_V: Tensor, generator: np.random.Generator) -> int:
         logits_V = logits_V / self.sampling.temperature
@@ -212,6 +224,8 @@ class Generator:
         written.ids.append(chosen)
         written.chances.append(chance)
         written.places.append(speaker.position)
+        if speaker.value is not None:
+            written.values[len(written.ids) - 1] = speaker.value
         if self.on_token is not None:
             self.on_token(speaker.index, chosen)
         speaker.feed, speaker.link = chosen, link
@@ -232,6 +246,10 @@ class Generator:
         # Who has ended is fed anything: nobody reads it, so it needs no hole.
         widths = [W if s.done else 1 + len(queries.get(row, ())) for row, s in enumerate(speakers)]
         embeds_SWD = self.model.embed_ids(torch.tensor([s.feed for s in speakers], device=device))[:, None]
+        for row, speaker in enumerate(speakers):
+            if speaker.value is not None and not speaker.done:
+                link = self.model.links[self.anchors[speaker.feed]]
+                embeds_SWD[row, 0] = link.embed_values(torch.tensor([speaker.value], device=device))[0].to(embeds_SWD.dtype)
         if W > 1:
             embeds_SWD = torch.cat([embeds_SWD, embeds_SWD.new_zeros(len(speakers), W - 1, embeds_SWD.shape[2])], 1)
             for row, rows_nD in queries.items():

@@ -1,7 +1,7 @@
 """Superlens: a model reads a conversation and writes the next message. Read this file first.
 
 Five joints, the same in training and in prediction:
-    encode   pictures, regions                 -> scenes (what every decoder sees) and visual tokens
+    encode   pictures, regions, videos         -> scenes (what every decoder sees) and visual tokens
     embed    ids, visual tokens, link queries  -> embeds_RTD
     think    the language model                -> hidden_RTD
     read     links                             -> requests, grouped by scene and decoder
@@ -18,40 +18,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import PretrainedConfig, PreTrainedModel
 
-from superlens.batch import Batch, Pictures, Placed, Pointed, with_blanks
+from superlens.batch import Batch, Pictures, Placed, Pointed, Shown, with_blanks
 from superlens.decoders.base import Losses, Requests, tensors_of
 from superlens.links.base import Group
 from superlens.outputs import Asked, Outputs, merge_asked
+from superlens.saved import SavedModel, SuperlensConfig
 from superlens.vision.eye import Scene
+from superlens.vision.watching import Watched
 
 
-class SuperlensConfig(PretrainedConfig):
-    """recipe: the whole recipe as a dict (parts' own configs resolved), enough to build the model without any download."""
-
-    model_type = "superlens"
-
-    def __init__(self, recipe: dict | None = None, **kwargs):
-        self.recipe = recipe or {}
-        super().__init__(**kwargs)
-
-
-class Superlens(PreTrainedModel):
+class Superlens(SavedModel):
     """A dictionary of parts. Everything is injected: see recipes/build.py for how a recipe becomes these parts."""
 
-    config_class = SuperlensConfig
-    main_input_name = "batch"
-    supports_gradient_checkpointing = True
-    _supports_sdpa = True
-
-    def __init__(self, config: SuperlensConfig, eye=None, projector=None, language=None, links=None, decoders=None, regions=None):
+    def __init__(
+        self, config: SuperlensConfig, eye=None, projector=None, language=None, links=None, decoders=None, regions=None, video=None
+    ):
         super().__init__(config)
         if language is None:
             from superlens.assemble import assemble
 
-            eye, projector, language, links, decoders, regions = assemble(config.recipe)
-        self.eye, self.projector, self.language, self.regions = eye, projector, language, regions
+            eye, projector, language, links, decoders, regions, video = assemble(config.recipe)
+        self.eye, self.projector, self.language, self.regions, self.video = eye, projector, language, regions, video
         self.links, self.decoders = nn.ModuleDict(links), nn.ModuleDict(decoders)
         self.vocabulary = language.vocabulary
         self.processor = None  # attached by recipes/build.py and from_pretrained
@@ -60,36 +48,6 @@ class Superlens(PreTrainedModel):
         self.post_init()
         # The language model is not a direct child, so its tied head has to be looked for.
         self.all_tied_weights_keys = self.get_expanded_tied_weights_keys(all_submodels=True)
-
-    def _init_weights(self, module: nn.Module) -> None:
-        """Parts initialise themselves."""
-
-    def get_input_embeddings(self) -> nn.Module:
-        return self.language.model.get_input_embeddings()
-
-    @classmethod
-    def from_pretrained(cls, path: str, *arguments, **options) -> Superlens:
-        """A saved model with its processor; parts that were left as published are fetched by name."""
-        from transformers import AutoTokenizer
-
-        from superlens.assemble import make_processor
-        from superlens.published import check_whole, fill_published, published_modules, saved_names
-
-        model, known = super().from_pretrained(path, *arguments, **options, output_loading_info=True)
-        check_whole(model, known["missing_keys"], path)
-        if published_modules(model, model.config.recipe):
-            fill_published(model, model.config.recipe, saved_names(path))
-        model.processor = make_processor(model.config.recipe, AutoTokenizer.from_pretrained(f"{path}/tokenizer"), model)
-        return model
-
-    def save_pretrained(self, path: str, whole: bool = False, state_dict: dict | None = None, **options) -> None:
-        """One directory: config with the recipe, safetensors, tokenizer. `whole` also writes what is still as published."""
-        state = self.state_dict() if state_dict is None else state_dict
-        if not whole:
-            state = {name: tensor for name, tensor in state.items() if name not in self.left_published}
-        super().save_pretrained(path, state_dict=state, **options)
-        if self.processor is not None:
-            self.processor.tokenizer.save_pretrained(f"{path}/tokenizer")
 
     def ask(self, question, image=None, **options):
         """Ask in words about a picture, or pass a conversation, or a list of conversations.
@@ -113,18 +71,28 @@ class Superlens(PreTrainedModel):
     def encode(self, batch: Batch) -> tuple[list[Scene], list[Tensor]]:
         """Pictures -> scenes (one per canvas size) and each picture's visual tokens [count, D], features computed once.
 
-        The tokens of regions, [1, D] each, stand after those of all pictures.
+        A video's frames are pictures too. Behind the tokens of all pictures stand those of regions, [1, D] each, then those of videos.
         """
         scenes: list[Scene] = []
         tokens: dict[int, Tensor] = {}
+        cells: dict[int, Tensor] = {}
         pointed: dict[int, Tensor] = {}
         for pictures in batch.pictures:
             scene = self.eye(pictures.pixels_BHWC, pictures.canvases)
             scenes.append(scene)
             visual_BTD = self.projector(scene.tokens, scene.size)
             tokens.update(zip(pictures.numbers, visual_BTD))
+            cells.update(zip(pictures.numbers, scene.tokens))
             pointed.update(self.point(batch.regions, pictures, scene))
-        return scenes, [*(tokens[n] for n in range(len(tokens))), *(pointed[n] for n in range(len(pointed)))]
+        watched = [self.watch(shown, tokens, cells) for shown in batch.videos]
+        return scenes, [*(tokens[n] for n in range(len(tokens))), *(pointed[n] for n in range(len(pointed))), *watched]
+
+    def watch(self, shown: Shown, tokens: dict[int, Tensor], cells: dict[int, Tensor]) -> Tensor:
+        """[count, D] the tokens of a video, from the tokens and the eye's cells of its frames, by their numbers in the batch."""
+        tokens_FTD, cells_FChw = (torch.stack([of[number] for number in shown.frames]) for of in (tokens, cells))
+        for link in self.links.values():
+            tokens_FTD = link.mark_times(tokens_FTD, torch.from_numpy(shown.clip.shares).to(tokens_FTD))
+        return self.video(Watched(tokens_FTD, cells_FChw, shown.clip, shown.stamps))
 
     def point(self, regions: list[Pointed], pictures: Pictures, scene: Scene) -> dict[int, Tensor]:
         """Tokens [1, D] of the regions on one canvas size's pictures, by their number in the batch."""
@@ -146,14 +114,18 @@ class Superlens(PreTrainedModel):
         for start, count, picture in batch.visual:
             positions.append(torch.arange(start, start + count, device=embeds_LD.device))
             values.append(visual[picture])
-        for region, token_1D in zip(batch.regions, visual[len(visual) - len(batch.regions) :]):
-            positions.append(torch.tensor([region.position], device=embeds_LD.device))
-            values.append(token_1D)
+        marked = [(region.position, 1) for region in batch.regions] + [(shown.position, shown.count) for shown in batch.videos]
+        for (start, count), tokens_nD in zip(marked, visual[len(visual) - len(marked) :]):
+            positions.append(torch.arange(start, start + count, device=embeds_LD.device))
+            values.append(tokens_nD)
         for name, starts in batch.slots.items():
             queries_nD = self.links[name].queries()
             steps = torch.arange(len(queries_nD), device=embeds_LD.device)
             positions.append((torch.tensor(starts, device=embeds_LD.device)[:, None] + steps).reshape(-1))
             values.append(queries_nD.repeat(len(starts), 1))
+        for name, given in batch.values.items():
+            positions.append(given.positions_P)
+            values.append(self.links[name].embed_values(given.values_P))
         if positions:
             values_PD = torch.cat([value.to(embeds_LD.dtype) for value in values])
             embeds_LD = embeds_LD.index_copy(0, torch.cat(positions), values_PD)
@@ -170,7 +142,12 @@ class Superlens(PreTrainedModel):
 
     def added_rows(self, which: str) -> Tensor:
         """All links' own rows, in the order of the added ids. which: "token_rows" (input) or "head_rows" (output)."""
-        return torch.cat([getattr(link, which) for link in self.links.values()])
+        return torch.cat([link.rows(which) for link in self.links.values()])
+
+    def first_id(self, name: str) -> int:
+        """The id of a link's first own token."""
+        names = list(self.links)
+        return self.vocabulary + sum(len(self.links[other].tokens) for other in names[: names.index(name)])
 
     # -- joint 3 --------------------------------------------------------------------------------------------------
 
@@ -243,6 +220,8 @@ class Superlens(PreTrainedModel):
             idle = idle + sum(link.dummy(hidden_RTD[0, 0]) for link in self.links.values())
             if self.regions is not None:
                 idle = idle + self.regions.dummy(self.eye.normalise(batch.pictures[0].pixels_BHWC), scenes[0])
+            if self.video is not None:
+                idle = idle + self.video.dummy(visual[0], scenes[0].tokens[0], scenes[0].canvases[0])
             idle = idle + sum(seen.float().sum() for seen in tensors_of([scenes, visual])) * 0.0
         return Outputs(scenes, visual, hidden_RTD, states, asked, idle)
 
@@ -253,6 +232,11 @@ class Superlens(PreTrainedModel):
         logits_PV = self.logits(outputs.hidden_RTD.flatten(0, 1)[batch.labelled_P])
         words = F.cross_entropy(logits_PV.float(), batch.wanted_P, reduction="sum")
         losses: Losses = {"words": (words, float(len(batch.wanted_P)))}
+        for name, given in batch.values.items():
+            said_P = given.positions_P[given.learned_P]
+            logits_PV = self.logits(outputs.hidden_RTD.flatten(0, 1)[said_P - 1])
+            total = self.links[name].value_loss(logits_PV, self.first_id(name), given.values_P[given.learned_P])
+            losses[f"{name}.value"] = (total, float(len(said_P)))
         losses |= {name: lesson.loss(self, outputs) for name, lesson in batch.lessons.items() if lesson.count}
         for one in outputs.asked:
             for name, (total, count) in self.decoders[one.decoder].loss(one.raw, one.requests.targets).items():
@@ -264,6 +248,8 @@ class Superlens(PreTrainedModel):
         """The counts of `losses` before any forward, so that ranks and accumulated steps can share them."""
         counts = {"words": float(len(batch.wanted_P))}
         counts |= {name: batch.lessons[name].count if name in batch.lessons else 0.0 for name in self.lessons}
+        for name in self.sequences:
+            counts[f"{name}.value"] = float(batch.values[name].learned_P.sum()) if name in batch.values else 0.0
         for name, decoder in self.decoders.items():
             links = [key for key, link in self.links.items() if link.format.decoder == name]
             targets = [p.group.target for p in batch.groups if p.group.link in links and p.group.target is not None]
@@ -274,7 +260,12 @@ class Superlens(PreTrainedModel):
     def counts_names(self) -> list[str]:
         """Every loss this model can have, in one order on every rank."""
         decoders = [f"{name}.{loss}" for name, decoder in self.decoders.items() for loss in decoder.counts([])]
-        return ["words", *self.lessons, *decoders]
+        return ["words", *self.lessons, *(f"{name}.value" for name in self.sequences), *decoders]
+
+    @property
+    def sequences(self) -> list[str]:
+        """Names of the links that write continuous values."""
+        return [name for name, link in self.links.items() if hasattr(link, "embed_values")]
 
     def rounds(self, batch: Batch) -> int:
         """How often, at most, this batch runs the eye or a decoder: once per canvas size and link, and once without a picture."""

@@ -21,14 +21,21 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "linear": "superlens.vision.projector.LinearProjector",
         "mlp": "superlens.vision.projector.MLPProjector",
         "merge": "superlens.vision.projector.MergeProjector",
+        "qformer": "superlens.vision.qformer.QFormerProjector",
     },
     "regions": {"region_encoder": "superlens.vision.regions.RegionEncoder"},
+    "video": {
+        "frames": "superlens.vision.watching.FrameReader",
+        "slow_fast": "superlens.vision.watching.SlowFastReader",
+        "time_qformer": "superlens.vision.watching.TimeQFormerReader",
+    },
     "language": {"causal_lm": "superlens.language.causal.CausalLanguage"},
     "links": {
         "query": "superlens.links.query.QueryLink",
         "keypoint": "superlens.links.keypoint.KeypointLink",
         "picture": "superlens.links.picture.PictureLink",
         "codec": "superlens.links.codec.CodecLink",
+        "sequence": "superlens.links.sequence.SequenceLink",
         "phrase": "superlens.links.phrase.PhraseLink",
     },
     "decoders": {
@@ -60,8 +67,16 @@ CODES = {
     "polyformer": "superlens.links.codes.polygons.PolyFormer",
     "pix2seq-v2-masks": "superlens.links.codes.polygons.Pix2SeqMasks",
     "visionllm-v1-masks": "superlens.links.codes.polygons.VisionLLMv1Masks",
+    "lita": "superlens.links.codes.moments.LITA",
+    "timechat": "superlens.links.codes.moments.TimeChat",
+    "momentor": "superlens.links.codes.moments.Momentor",
 }
-BY_NAME = {"lessons": LESSONS, "codes": CODES}  # what recipes name outside of `type`
+SAMPLINGS = {
+    "uniform": "superlens.vision.clip.UniformSampling",
+    "segments": "superlens.vision.clip.SegmentSampling",
+    "rate": "superlens.vision.clip.RateSampling",
+}
+BY_NAME = {"lessons": LESSONS, "codes": CODES, "samplings": SAMPLINGS}  # what recipes name outside of `type`
 
 
 def close_to(word: str, choices) -> list[str]:

@@ -1,7 +1,7 @@
 """Conversation <-> ids, labels, spans and pictures; generated ids -> message. No weights; saved beside the model.
 
 Legend: T tokens of a sample, V rows of the language model's own table. Ids from V on belong to links (looked up by name);
-PICTURE, SLOT and REGION mark positions whose embeddings come from the projector, a link's queries, and the region encoder.
+PICTURE, SLOT and REGION mark positions whose embeddings come from the projector, a link's queries or values, and the region encoder.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Words, kind_of
+from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Value, Words, kind_of
 from superlens.links.codec import CodecFormat
 from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Mention, Message, Part, Region, Text
 from superlens.reading import AnswerReader, Written
+from superlens.video import Video
 from superlens.vision.canvas import Canvas, CanvasRule, TokenGrid
+from superlens.vision.clip import Clip
 from superlens.vision.regions import rasterise
+from superlens.vision.watching import WatchRule
 
 PICTURE, SLOT, REGION, NO_LABEL = -1, -2, -3, -100
 MOST_AGAIN = 20  # boxes and masks of an answer that enter the conversation again, before the next question
@@ -29,8 +32,10 @@ class Sample:
 
     ids_T: token ids, or PICTURE / SLOT / REGION. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
     pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
-    regions: (position, picture, bool mask (H, W) on its canvas, whether it is wanted). mentions: (position of the last token, picture,
-    boxes (N, 4) in canvas pixels, whether other mentions stand in it). groups: the parts written in it, with targets in canvas pixels.
+    values: (position, link, value, whether it is learned). regions: (position, picture, bool mask (H, W) on its canvas, whether it is
+    wanted). mentions: (position of the last token, picture, boxes (N, 4) in canvas pixels, whether other mentions stand in it).
+    videos: (first position, count, frames as canvas pixels, geometry, ids of what is said of each frame's second).
+    groups: the parts written in it, with targets in canvas pixels.
     """
 
     ids_T: np.ndarray
@@ -39,9 +44,16 @@ class Sample:
     canvases: list[Canvas] = field(default_factory=list)
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: list[tuple[int, str]] = field(default_factory=list)
+    values: list[tuple[int, str, float, bool]] = field(default_factory=list)
     regions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
     mentions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
+    videos: list[tuple[int, int, list[np.ndarray], Clip, list[list[int]]]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
+
+    @property
+    def clips(self) -> list[Clip]:
+        """The geometry of each video."""
+        return [clip for _, _, _, clip, _ in self.videos]
 
     def __len__(self) -> int:
         return len(self.ids_T)
@@ -49,7 +61,7 @@ class Sample:
 
 class Processor:
     """formats: name -> LinkFormat, ordered by name. grid: visual tokens per canvas. template: a Jinja chat template, or None to
-    use the tokenizer's own. vocabulary: V. points_at: the model has a region encoder.
+    use the tokenizer's own. vocabulary: V. points_at: the model has a region encoder. watch: how videos are shown, if they can be.
     """
 
     def __init__(
@@ -62,9 +74,10 @@ class Processor:
         template: str | None = None,
         max_tokens: int = 4096,
         points_at: bool = False,
+        watch: WatchRule | None = None,
     ):
         self.tokenizer, self.formats, self.canvas, self.grid = tokenizer, dict(formats), canvas, grid
-        self.vocabulary, self.max_tokens, self.points_at = vocabulary, max_tokens, points_at
+        self.vocabulary, self.max_tokens, self.points_at, self.watch = vocabulary, max_tokens, points_at, watch
         self.template = template or getattr(tokenizer, "chat_template", None)
         if not self.template:
             raise ValueError("this tokenizer has no chat template: give the recipe one (language.template).")
@@ -158,9 +171,14 @@ class Processor:
 
     # -- reading --------------------------------------------------------------------------------------------------
 
-    def decode(self, written: Written, conversation: Conversation, canvases: list[Canvas]) -> tuple[list, list[Group], list[str]]:
-        """A generated answer -> its parts in order (a Group where a decoder will put one), the groups, and notes."""
-        return AnswerReader(self, conversation, canvases).read(written)
+    def decode(
+        self, written: Written, conversation: Conversation, canvases: list[Canvas], clips: list[Clip] = ()
+    ) -> tuple[list, list[Group], list[str]]:
+        """A generated answer -> its parts in order (a Group where a decoder will put one), the groups, and notes.
+
+        canvases, clips: the geometries of the pictures and the videos that were shown.
+        """
+        return AnswerReader(self, conversation, canvases, clips).read(written)
 
 
 class Writer:
@@ -187,6 +205,8 @@ class Writer:
         """What a marker of the template stands for."""
         if isinstance(thing, Image) and not learn:
             self._picture(thing)
+        elif isinstance(thing, Video):
+            self._video(thing)
         elif isinstance(thing, Text):
             self._text(thing, learn)
         elif isinstance(thing, Region):
@@ -231,6 +251,20 @@ class Writer:
         self.out.canvases.append(canvas)
         self._extend([PICTURE] * count, False)
 
+    def _video(self, video: Video) -> None:
+        watch = self.processor.watch
+        if watch is None:
+            raise ValueError("this model can not watch videos: its recipe has no `video` section.")
+        seconds = video.seconds
+        times = watch.sampling.times(seconds)
+        placed = [self.processor.canvas.place(frame.pixels) for frame in video.at(times)]
+        clip = Clip(seconds, tuple(float(second) for second in times), placed[0][1])
+        if any(canvas != clip.canvas for _, canvas in placed):
+            raise ValueError("the frames of a video must be of one size.")
+        stamps = [self.processor.words(watch.stamp(second)) for second in clip.times]
+        self.out.videos.append((len(self.ids), watch.count(clip), [pixels_HWC for pixels_HWC, _ in placed], clip, stamps))
+        self._extend([PICTURE] * watch.count(clip), False)
+
     def _region(self, region: Region) -> None:
         canvas = self._canvas_of(region, f"a {region.kind} region")
         if not self.processor.points_at:
@@ -272,10 +306,14 @@ class Writer:
             target = on_canvas(part, canvas, self.processor.canvas) if learn else None
             self._groups(form, part, image, routed or [[]], target)
 
-    def _spoken_of(self, part: Part, form: LinkFormat) -> tuple[Canvas | None, int]:
-        """The canvas and the number of the picture that a part speaks of; (None, -1) for a new picture."""
-        if not form.needs_picture:
+    def _spoken_of(self, part: Part, form: LinkFormat) -> tuple[Canvas | Clip | None, int]:
+        """The geometry and the number of the picture that a part speaks of; (clip, -1) for a video, (None, -1) for a new picture."""
+        if form.medium is None:
             return None, -1
+        if form.medium == "video":
+            if not 0 <= part.video < len(self.out.videos):
+                raise ValueError(f"'{part.label}' speaks of video {part.video}, which has not been shown before it.")
+            return self.out.clips[part.video], -1
         if isinstance(part, Image):
             if part.of >= len(self.out.canvases):
                 raise ValueError(f"a changed copy of picture {part.of}, which has not been shown before it.")
@@ -296,6 +334,9 @@ class Writer:
             return self._extend(self.processor.words(piece.text), learn)
         if isinstance(piece, Token):
             return self._extend([self.processor.token_ids[piece.name]], learn)
+        if isinstance(piece, Value):
+            self.out.values.append((len(self.ids), form.name, piece.value, learn))
+            return self._extend([SLOT], False)
         self.out.slots.append((len(self.ids), form.name))
         return self._extend([SLOT] * piece.count, False)
 

@@ -17,13 +17,15 @@ class Written:
     """What one sample generated.
 
     ids: tokens in order, slots left out. chances: probability each token had. places: position of each token in the sequence;
-    slots: first slot position after a token (by its index in ids) for routing tokens that have slots.
+    slots: first slot position after a token (by its index in ids) for routing tokens that have slots. values: what tokens stand for
+    that are anchors of continuous values, by their index in ids.
     """
 
     ids: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     slots: dict[int, int] = field(default_factory=dict)
+    values: dict[int, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -42,9 +44,9 @@ class Item:
 class AnswerReader:
     """Parses one answer. Added tokens have roles (links/base.py); everything between them is words."""
 
-    def __init__(self, processor, conversation, canvases):
-        self.processor, self.canvases = processor, canvases
-        self.image = max(0, len(conversation.images) - 1)
+    def __init__(self, processor, conversation, canvases, clips):
+        self.processor, self.canvases, self.clips = processor, canvases, clips
+        self.image, self.video = max(0, len(conversation.images) - 1), max(0, len(clips) - 1)
         self.asked = [part.label for part in conversation.messages[-1].content if hasattr(part, "label")]
         self.content: list = []
         self.groups: list[Group] = []
@@ -150,12 +152,12 @@ class AnswerReader:
         self.groups.append(Group(form.name, label, form.read_positions(places), parent.image, words, parent=parent))
 
     def _group(self, form, places: list[int]) -> None:
-        label = self._take_label() if form.phrase or form.needs_picture else ""
-        if form.needs_picture and self.image >= len(self.canvases):
+        label = self._take_label() if form.phrase or form.medium else ""
+        if form.medium == "picture" and self.image >= len(self.canvases):
             self.notes.append(f"'{label or form.name}' was asked for without a picture")
             return
         words = self.processor.words(f" {label}")
-        image = self.image if form.needs_picture else -1
+        image = self.image if form.medium == "picture" else -1
         group = Group(form.name, label, form.read_positions(places), image, words)
         self.groups.append(group)
         self.content.append(group)
@@ -183,10 +185,12 @@ class AnswerReader:
         for (start, end), number, match in found:
             if start < done or start == end:
                 continue
-            if self.image >= len(self.canvases):
-                self.notes.append(f"'{match[0][:60]}' was written without a picture")
+            medium = forms[number].medium
+            shown, which = (self.clips, self.video) if medium == "video" else (self.canvases, self.image)
+            if which >= len(shown):
+                self.notes.append(f"'{match[0][:60]}' was written without a {medium}")
                 continue
-            parts = self._parts(forms[number].code.read(match, self.canvases[self.image], self.image), written, token_of)
+            parts = self._parts(forms[number].code.read(match, shown[which], which), written, token_of)
             first, last = token_of[start], token_of[end - 1]
             before, after = text[token_of.index(first) : start], text[end : len(token_of) - token_of[::-1].index(last)]
             if items and first <= items[-1][1].last:  # both in one token of words: what lay behind the first lies between them
@@ -223,6 +227,8 @@ class AnswerReader:
                     start, told = told, len(words)
             else:
                 words, start, told, added = [], 0, 0, name
+                if index in written.values:
+                    added = self.processor.formats[self.processor.owner[name]].code.name(written.values[index])
             text += added
             token_of += [index] * len(added)
         return text, token_of

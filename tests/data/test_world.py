@@ -29,7 +29,7 @@ def scenes():
 def _one_turn(task, count, **settings):
     world = World(tasks={task: 1.0}, turns=(1, 1), **settings)
     for index in range(count):
-        user, answer = world.conversation(index, np.random.default_rng([11, index])).messages
+        user, answer = world.conversation(index, np.random.default_rng([11, index])).messages[:2]
         yield user, answer
 
 

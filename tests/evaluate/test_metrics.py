@@ -31,6 +31,7 @@ def test_the_surface():
         "masks": ("ap", "miou", "iou", "pq", "interactive", "absent", "routing"),
         "keypoints": ("oks", "pck", "routing"),
         "text": ("accuracy", "routing"),
+        "moments": ("tiou", "routing"),
         "image": ("geneval", "edit", "routing"),
     }
     keys = {

@@ -27,7 +27,7 @@ from superlens.commands.common import (
 def evaluate(
     model: Model,
     data: Annotated[str, typer.Option(help="COCO JSON, VOC, DeepLabCut CSV, LLaVA JSON, our JSONL, or world.", show_default=False)],
-    part: Annotated[str, typer.Option(help="What is measured: boxes, masks, keypoints, text or image.", show_default=False)],
+    part: Annotated[str, typer.Option(help="What is measured: boxes, masks, keypoints, moments, text or image.", show_default=False)],
     metric: Annotated[
         str | None,
         typer.Option(help="boxes: ap, p50, absent. masks: ap, miou, iou, interactive, absent. keypoints: oks, pck:0.1. "

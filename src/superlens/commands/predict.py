@@ -88,7 +88,7 @@ def predict(
         question = _question(words, image, regions(point, not_point, box, mask, scribble))
         folder = None if out is None else folder_to_write(out)
         loaded = load_model(model, device, dtype)
-        if not question.images and all(form.needs_picture for form in loaded.processor.formats.values()):
+        if not question.images and all(form.medium == "picture" for form in loaded.processor.formats.values()):
             raise ValueError("There is no picture to ask about: give --image FILE.")
         answer = loaded.ask(question, **options)
         _show(answer, question, folder, as_json_line)

@@ -8,7 +8,7 @@ moon"; "a red circle" for `exists`), `{question}` a whole question whose answer 
 table first"), `{first} {relation} {second}` a statement ("the star", "left of", "the moon"), `{names}` the points asked for
 ("nose and tail base"; "keypoints" for all there are), `{region}` and `{examples}` the places of what is pointed at, `{which}`
 some things of the answer before ("the second one"), `{scene}` what a new picture shall show ("a red star left of a blue moon"),
-`{change}` what to do to a picture ("make the star red").
+`{change}` what to do to a picture ("make the star red"), `{event}` what happens in a video ("the red ring moves up").
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def _fields(wording: str) -> set[str]:
 def part_of(task: str) -> str:
     """The kind of part that answers a task: "boxes" for "boxes", "refer_boxes" ..., "text" for what is answered in words."""
     kind = task.rpartition("_")[2]
-    return kind if kind in ("boxes", "masks", "keypoints", "image") else "text"
+    return kind if kind in ("boxes", "masks", "keypoints", "image", "moments") else "text"
 
 
 def slots_of(task: str) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from superlens.data.wordings_context import CONTEXT_WORDINGS
 from superlens.data.wordings_follow import FOLLOW_WORDINGS
 from superlens.data.wordings_grounded import GROUNDED_WORDINGS
+from superlens.data.wordings_moments import MOMENT_WORDINGS
 from superlens.data.wordings_pictures import PICTURE_WORDINGS
 from superlens.data.wordings_regions import REGION_WORDINGS
 from superlens.data.wordings_text import TEXT_WORDINGS
@@ -296,4 +297,5 @@ Looking at this image, {question}? Answer with a segmentation mask.
     **CONTEXT_WORDINGS,
     **GROUNDED_WORDINGS,
     **PICTURE_WORDINGS,
+    **MOMENT_WORDINGS,
 }

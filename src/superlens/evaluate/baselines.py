@@ -3,6 +3,7 @@
 Each baseline is asked like a model: `ask(questions, ...)` gives a message, or a list of them.
     Blind            a model that is shown mid-grey instead of every picture
     PriorText        says what is most often right for a question of this form, and never looks
+    MeanMoment       says that everything happens when things mostly happen, and never looks
     MeanPose         puts the mean pose of the training pictures in the picture's middle, and never looks
     ColourThreshold  finds blobs of a colour in the drawn world; it knows eight colours and nothing of shape
 """
@@ -29,7 +30,8 @@ from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOURS
 from superlens.evaluate.colours import colour_mask
 from superlens.evaluate.metrics.base import ignored, plain
-from superlens.message import Boxes, Conversation, Image, Keypoints, Message, Text
+from superlens.message import Boxes, Conversation, Image, Keypoints, Message, Moments, Text
+from superlens.video import Video
 
 GREY = 128
 IN_WORDS = ("caption", "describe", "count", "colour", "exists", "relation", "place", "side")
@@ -37,7 +39,7 @@ MIN_PIXELS = 12
 
 
 class Blind:
-    """A model that sees grey: each picture is replaced by one of the same size, all channels 128."""
+    """A model that sees grey: each picture, and each frame of a video, is replaced by one of the same size, all channels 128."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -80,6 +82,40 @@ class PriorText:
     def _answer(self, conversation: Conversation) -> Message:
         words = conversation.messages[-1].text
         return Message("assistant", (Text(self.answers.get(form_of(words), self.otherwise)),))
+
+
+class MeanMoment:
+    """The mean moment of the train split, in shares of a video's length, under the question's own words.
+
+    Raises ValueError when there is no moment to learn from.
+    """
+
+    def __init__(self, seen: Iterable[tuple[float, Moments]]) -> None:
+        shares = [part.seconds / seconds for seconds, part in seen if part.count]
+        if not shares:
+            raise ValueError("Got no moment of a video; expected at least one to learn from.")
+        self.share_2 = np.concatenate(shares).mean(0)
+
+    @classmethod
+    def fit(cls, source: Source, count: int = 200, seed: int = 0) -> MeanMoment:
+        """Learn from `count` training conversations of a source (of all, if there are fewer)."""
+        return cls(
+            (conversation.videos[part.video].seconds, part)
+            for conversation in _training(source, count, seed)
+            for message in conversation.messages
+            for part in message.moments
+        )
+
+    def ask(self, question: Any, image: Any = None, **options: Any) -> Any:
+        """One moment of the last video. Options mean nothing."""
+        return _each(question, image, self._answer, **options)
+
+    def _answer(self, conversation: Conversation) -> Message:
+        if not conversation.videos:
+            return Message("assistant", (Text("Nothing."),))
+        last = len(conversation.videos) - 1
+        seconds_12 = self.share_2[None] * conversation.videos[last].seconds
+        return Message("assistant", (Moments(conversation.messages[-1].text, seconds_12, scores=np.ones(1, np.float32), video=last),))
 
 
 class MeanPose:
@@ -213,13 +249,19 @@ def _each(question: Any, image: Any, answer: Callable[[Conversation], Message], 
 def _without_sight(conversation: Conversation) -> Conversation:
     try:
         messages = tuple(
-            replace(message, content=tuple(_grey(part) if isinstance(part, Image) else part
-                                           for part in message.content))
+            replace(message, content=tuple(_unseen(part) for part in message.content))
             for message in conversation.messages
         )
     except ValueError:
         return conversation
     return replace(conversation, messages=messages)
+
+
+def _unseen(part: Any) -> Any:
+    if isinstance(part, Video):
+        frames = part.read().frames
+        return Video((_grey(frames[0]),) * len(frames), fps=part.read().fps)
+    return _grey(part) if isinstance(part, Image) else part
 
 
 def _grey(image: Image) -> Image:

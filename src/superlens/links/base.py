@@ -39,7 +39,14 @@ class Slots:
     count: int
 
 
-Piece = Words | Token | Slots
+@dataclass(frozen=True)
+class Value:
+    """One continuous value, which the link embeds, and predicts from the position before it."""
+
+    value: float
+
+
+Piece = Words | Token | Slots | Value
 ROUTING = ("route", "member")  # roles of the tokens that hand over to a decoder
 
 
@@ -67,7 +74,7 @@ class LinkFormat:
 
     Roles: "open" and "close" stand around a label; "route" hands over to a decoder; "member" does so for something that belongs to the
     thing routed before it; "absent" says that the thing is not there; "emitted" tokens follow a routing token one by one; "code" tokens
-    are part of what a codec spells, "begin" and "end" those around its numbers.
+    are part of what a codec spells, "begin" and "end" those around its numbers; "value" tokens are what a value lies between.
     """
 
     def __init__(self, name: str, part: str, decoder: str | None, phrase: tuple[str, str] | None):
@@ -79,9 +86,9 @@ class LinkFormat:
             raise ValueError(f"links.{name}: phrase wants two tokens, [open, close], got {list(self.phrase)}.")
 
     @property
-    def needs_picture(self) -> bool:
-        """Whether its parts speak of a picture that was shown."""
-        return True
+    def medium(self) -> str | None:
+        """What was shown that its parts speak of: "picture", "video", or None for parts that stand by themselves."""
+        return "video" if self.part == "moments" else "picture"
 
     def roles(self) -> dict[str, str]:
         """Added tokens in order -> their role."""
@@ -95,7 +102,7 @@ class LinkFormat:
         return [Token(self.phrase[0]), Words(f" {label}"), Token(self.phrase[1])] if self.phrase else []
 
     def write(self, part: Part, canvas: Canvas) -> list[Piece]:
-        """The pieces of one written part. `canvas`: the geometry of the picture it speaks of."""
+        """The pieces of one written part. `canvas`: the geometry of the picture it speaks of; a `Clip` for a video."""
         raise NotImplementedError
 
     def labels(self, part: Part) -> list[str]:
@@ -144,9 +151,17 @@ class Link(nn.Module):
         self.token_rows = nn.Parameter(torch.randn(len(self.tokens), embedding_width) * scale)
         self.head_rows = nn.Parameter(torch.randn(len(self.tokens), width) * scale)
 
+    def rows(self, which: str) -> Tensor:
+        """The rows of its tokens. which: "token_rows" (input) or "head_rows" (output)."""
+        return getattr(self, which)
+
     def queries(self) -> Tensor | None:
         """[n, D] what is fed into the slots, or None."""
         return None
+
+    def mark_times(self, tokens_FTD: Tensor, shares_F: Tensor) -> Tensor:
+        """The tokens of a video's frames, with what this link adds for when each is shown (0..1 of the video): usually nothing."""
+        return tokens_FTD
 
     def requests(self, hidden_KnD: Tensor, words_KD: Tensor, groups: list[Group]) -> Tensor | None:
         """What the decoder gets: [K, n, C]; None for links whose answer is in the text.

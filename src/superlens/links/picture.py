@@ -23,8 +23,8 @@ class PictureFormat(QueryFormat):
         super().__init__(name, part, decoder, token, queries, phrase=None, read=read)
 
     @property
-    def needs_picture(self) -> bool:
-        return self.part == "edit"
+    def medium(self) -> str | None:
+        return "picture" if self.part == "edit" else None
 
     def labels(self, part: Image) -> list[str]:
         return [""]

@@ -18,6 +18,7 @@ SUPPLIED = {  # what the house gives to constructors: not for recipes to set
     "projector": ("in_channels", "width", "stride", "scale"),
     "language": (),
     "regions": ("level_channels", "width", "scale"),
+    "video": ("grid", "in_channels", "width", "vocabulary", "scale"),
     "links": ("format", "tokens", "width", "embedding_width", "scale", "decoder_width", "vocabulary"),
     "decoders": ("in_channels",),
 }
@@ -71,6 +72,8 @@ def rescale(values: dict[str, Any], name: str) -> None:
     values.update({section: copy.deepcopy(scale[section]) for section in RESCALED})
     if values.get("regions"):
         values["regions"] = {"type": values["regions"]["type"]}
+    if values.get("video"):
+        values["video"] = {"type": values["video"]["type"], **copy.deepcopy(scale["video"].get(values["video"]["type"], {}))}
 
 
 def _write(node: Any, steps: list[str], value: Any, override: str, walked: tuple[str, ...]) -> None:

@@ -219,6 +219,7 @@ class Recipe(Strict):
     canvas: _section_of(CanvasRule) = Field(default_factory=dict, validate_default=True)  # type: ignore[valid-type]
     language: Part
     regions: Part | None = None
+    video: Part | None = None
     links: dict[str, Part] = Field(default_factory=dict)
     decoders: dict[str, Part] = Field(default_factory=dict)
     data: Data = Field(default_factory=Data)
@@ -261,8 +262,9 @@ class Recipe(Strict):
         """Plain numbers, strings, lists and dictionaries, defaults filled in, what is not set left out; JSON-ready, and
         `read_recipe` of it gives the same sections."""
         plain = self.model_dump(mode="json")
-        if self.regions is None:
-            del plain["regions"]
+        for key in ("regions", "video"):
+            if plain[key] is None:
+                del plain[key]
         plain["data"] = {key: value for key, value in plain["data"].items() if value is not None}
         for key in ("stages", "tune"):
             plain[key] = [{k: v for k, v in stage.items() if v is not None} for stage in plain[key]]

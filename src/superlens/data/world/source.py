@@ -12,6 +12,8 @@ from superlens.data.sources.base import Example, LazyExamples, Source
 from superlens.data.templates import TASKS, part_of
 from superlens.data.wordings_pictures import PICTURE_TASKS as NEW_PICTURES
 from superlens.data.world import questions
+from superlens.data.world.clips import TASK as HAPPENING
+from superlens.data.world.clips import clip_talk
 from superlens.data.world.context import TASKS as IN_CONTEXT
 from superlens.data.world.context import context_talk
 from superlens.data.world.edits import TASK as EDITING
@@ -41,7 +43,7 @@ WEIGHTS: Mapping[str, float] = {
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
     "caption_boxes": 0.0, "caption_masks": 0.0, "count_boxes": 0.0, "panoptic_masks": 0.0,
     "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
-    **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING), 0.0),
+    **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING, HAPPENING), 0.0),
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
@@ -49,6 +51,7 @@ _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "keypoints": {"keypoints": 1.0},
     "text": dict.fromkeys(TEXT_TASKS, 0.25),
     "image": dict.fromkeys(NEW_PICTURES, 1 / len(NEW_PICTURES)),
+    "moments": {HAPPENING: 1.0},
 }
 _IN_TURN = ("text", "image")  # parts whose tasks are asked in equal shares
 _Maker = Callable[[Scene, np.random.Generator, Setting], Turn | None]
@@ -74,6 +77,7 @@ _FIGURE_MAKERS: Mapping[str, _Maker] = {
 _Talk = Callable[[str, np.random.Generator, int, Setting], tuple[Conversation, Turn]]
 _TALKS: Mapping[str, _Talk] = {
     **dict.fromkeys(IN_CONTEXT, context_talk), **dict.fromkeys(NEW_PICTURES, picture_talk), EDITING: edit_talk,
+    HAPPENING: clip_talk,
 }
 # Share of the figures in training that face the viewer, beside those that happen to, as people in photographs mostly do. Where
 # bodies are seen from behind as often, neither left and right are learned before faces are, nor faces before left and right.
@@ -118,6 +122,7 @@ class World(Source):
         Every question can be understood without those before it, but for those of the tasks "follow_...", which go on from
         the answer before. The picture, (size, size, 3) uint8, stands in the first user message. Of the tasks "context_..." there
         is one question, with two pictures; so there is of those for pictures, with none ("edit_image": one), and the answer is one.
+        Those of "moments" are about one video, (F, size, size, 3) at 4 frames a second.
         """
         index = self._check_index(index)
         own = self._generator(index, int(rng.integers(2**62)))

@@ -10,6 +10,7 @@ from superlens.evaluate.metrics.base import Facts, Metric
 from superlens.evaluate.metrics.interactive import Interactive
 from superlens.evaluate.metrics.keypoints import CorrectKeypoints, KeypointPrecision
 from superlens.evaluate.metrics.mean_iou import MeanIou
+from superlens.evaluate.metrics.moments import TemporalIou
 from superlens.evaluate.metrics.panoptic import PanopticQuality
 from superlens.evaluate.metrics.pictures import Edit, GenEval
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
@@ -23,6 +24,7 @@ METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
               "absent": Absent, "routing": Routing},
     "keypoints": {"oks": KeypointPrecision, "pck": CorrectKeypoints, "routing": Routing},
     "text": {"accuracy": Accuracy, "routing": Routing},
+    "moments": {"tiou": TemporalIou, "routing": Routing},
     "image": {"geneval": GenEval, "edit": Edit, "routing": Routing},
 }
 # Tasks that the first metric of their part can not measure, and what can.

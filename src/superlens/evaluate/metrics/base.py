@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from superlens.data.sources.base import Example
-from superlens.message import Boxes, Keypoints, Masks, Message, OutputPart
+from superlens.message import Boxes, Keypoints, Masks, Message, Moments, OutputPart
 
-KINDS: Mapping[str, type] = {"boxes": Boxes, "masks": Masks, "keypoints": Keypoints}
+KINDS: Mapping[str, type] = {"boxes": Boxes, "masks": Masks, "keypoints": Keypoints, "moments": Moments}
 
 
 def plain(label: str) -> str:
@@ -39,8 +39,8 @@ class Facts:
 class Metric:
     """Adds up (example, answer) pairs; `result` says what they come to.
 
-    facts: about the data set. part: "boxes", "masks", "keypoints", "text" or "image". min_score: objects below it do not count as
-    shown, where a metric speaks of what a user would see (average precision looks at all scores).
+    facts: about the data set. part: "boxes", "masks", "keypoints", "moments", "text" or "image". min_score: objects below it do not
+    count as shown, where a metric speaks of what a user would see (average precision looks at all scores).
     Subclasses keep what they need of an answer and no more: an answer's masks must not pile up.
     """
 

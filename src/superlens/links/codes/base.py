@@ -55,7 +55,10 @@ class Code:
         return ""
 
     def spell(self, part: OutputPart, canvas: Canvas) -> str:
-        """A part in original pixels -> text; ignored instances are left out. A part without a label is spelled without one."""
+        """A part in original pixels -> text; ignored instances are left out. A part without a label is spelled without one.
+
+        Codes for moments are given the `Clip` of their video in place of a canvas, here and in `read`, and the number of the video.
+        """
         raise NotImplementedError
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:

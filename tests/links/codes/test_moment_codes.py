@@ -1,0 +1,79 @@
+"""Codes for moments: the layouts of LITA, TimeChat and Momentor to the letter, thousands of moments there and back, broken text."""
+
+import numpy as np
+import pytest
+
+from superlens.links.codes.moments import LITA, Momentor, TimeChat
+from superlens.message import Moments
+from superlens.vision.canvas import CanvasRule
+from superlens.vision.clip import Clip
+
+CODES = {"lita": LITA(), "timechat": TimeChat(), "momentor": Momentor()}
+
+
+def clip(seconds):
+    return Clip(seconds, (0.0, seconds), CanvasRule().canvas(64, 64))
+
+
+def read(code, text, seconds=20.0):
+    return [part for match in code.pattern.finditer(text) for part in code.read(match, clip(seconds), 0)]
+
+
+@pytest.mark.parametrize(("name", "text"), [
+    ("lita", "<t10> <t20>, <t50> <t99>"),
+    ("timechat", "2.0 - 4.0 seconds, the dog jumps; 10.0 - 20.0 seconds, the dog jumps"),
+    ("momentor", "<time 29.9000> to <time 59.8000>, <time 149.5000> to <time 299.0000>"),
+])  # fmt: skip
+def test_layouts_to_the_letter(name, text):
+    part = Moments("the dog jumps", [[10, 20], [2, 4]])
+    assert CODES[name].spell(part, clip(20.0)) == text
+    assert len(CODES["lita"].tokens) == 100 and len(CODES["momentor"].tokens) == 300 and not CODES["timechat"].tokens
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_moments_come_back_to_half_a_bin(name):
+    code, rng = CODES[name], np.random.default_rng(0)
+    for _ in range(1500):
+        seconds = float(rng.uniform(1, 300))
+        ends = np.sort(rng.uniform(0, seconds, (int(rng.integers(1, 4)), 2)), axis=1)
+        half = {"lita": seconds / 99 / 2, "timechat": 0.05, "momentor": 1e-4 * seconds}[name] + 1e-3
+        (found,) = read(code, "It is " + code.spell(Moments("a dog", ends), clip(seconds)) + ".", seconds)
+        assert not found.notes and len(found.spans) == len(ends)
+        assert np.abs(found.part.seconds - ends[np.lexsort(ends.T[::-1])]).max() <= half
+        assert found.part.label == ("a dog" if name == "timechat" else "")
+
+
+def test_ignored_moments_and_none_at_all():
+    for code in CODES.values():
+        assert code.spell(Moments("a", np.zeros((0, 2))), clip(9.0)) == ""
+        (found,) = read(code, code.spell(Moments("a", [[1, 2], [3, 4]], ignore=[True, False]), clip(9.0)), 9.0)
+        assert np.allclose(found.part.seconds, [[3, 4]], atol=0.05)
+
+
+@pytest.mark.parametrize(("name", "text", "ends", "note"), [
+    ("lita", "<t10> <t20> <t5>", [[2.02, 4.04]], "without an end"),
+    ("lita", "<t50> <t10>", [[2.02, 10.1]], "before it began"),
+    ("timechat", "from 18 - 25.5 seconds.", [[18, 20]], "beyond the video"),
+    ("timechat", "4.0 - 2.0 seconds", [[2, 4]], "before it began"),
+    ("momentor", "<time 10> to <time 20>, <time 30.0>", [[0.669, 1.338]], "had no two ends"),
+])  # fmt: skip
+def test_broken_text_gives_what_can_be_read_and_a_note(name, text, ends, note):
+    (found,) = read(CODES[name], text)
+    assert np.allclose(found.part.seconds, ends, atol=0.01) and any(note in one for one in found.notes)
+
+
+def test_other_words_are_left_alone():
+    for code in CODES.values():
+        assert not read(code, "Two dogs, 3 - 4 of them, at <t> 5 seconds to go.")
+
+
+def test_different_labels_become_different_parts():
+    found = read(CODES["timechat"], "1.0 - 2.0 seconds, a dog; 3.0 - 4.0 seconds, a cat; 5.0 - 6.0 seconds, a dog")
+    assert [(one.part.label, one.part.count) for one in found] == [("a dog", 2), ("a cat", 1)]
+
+
+def test_options_are_checked():
+    with pytest.raises(ValueError, match="at least 2"):
+        LITA(times=1)
+    with pytest.raises(ValueError, match="at least 2"):
+        Momentor(anchors=0)
