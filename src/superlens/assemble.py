@@ -63,6 +63,32 @@ def assemble(recipe: dict[str, Any]):
         name: construct("decoders", entry, f"decoders.{name}", in_channels=eye.level_channels)
         for name, entry in recipe["decoders"].items()
     }
+    links = _links(recipe, language, decoders)
+    regions = None
+    if recipe.get("regions"):
+        regions = construct(
+            "regions",
+            recipe["regions"],
+            level_channels=eye.level_channels,
+            width=language.embedding_width,
+            scale=language.embedding_scale(),
+        )
+    video = None
+    if recipe.get("video"):
+        video = construct(
+            "video",
+            recipe["video"],
+            grid=projector.grid,
+            in_channels=eye.token_channels,
+            width=language.embedding_width,
+            vocabulary=language.vocabulary,
+            scale=language.embedding_scale(),
+        )
+    return eye, projector, language, links, decoders, regions, video
+
+
+def _links(recipe: dict[str, Any], language, decoders: dict[str, Any]) -> dict[str, Any]:
+    """The links, in the order of their names; a token that several write belongs to the first."""
     formats = formats_of(recipe)
     owned: set[str] = set()
     links = {}
@@ -85,27 +111,7 @@ def assemble(recipe: dict[str, Any]):
             decoder_width=decoder.width if decoder is not None else None,
             vocabulary=language.vocabulary,
         )
-    regions = None
-    if recipe.get("regions"):
-        regions = construct(
-            "regions",
-            recipe["regions"],
-            level_channels=eye.level_channels,
-            width=language.embedding_width,
-            scale=language.embedding_scale(),
-        )
-    video = None
-    if recipe.get("video"):
-        video = construct(
-            "video",
-            recipe["video"],
-            grid=projector.grid,
-            in_channels=eye.token_channels,
-            width=language.embedding_width,
-            vocabulary=language.vocabulary,
-            scale=language.embedding_scale(),
-        )
-    return eye, projector, language, links, decoders, regions, video
+    return links
 
 
 def make_processor(recipe: dict[str, Any], tokenizer, model) -> Processor:

@@ -5,7 +5,8 @@ Legend: R rows, T tokens a row, P positions, B pictures of one canvas size. Flat
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+import copy
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -108,8 +109,8 @@ class Batch:
     regions: list[Pointed] = field(default_factory=list)
     videos: list[Shown] = field(default_factory=list)
     mentions: list[Mentioned] = field(default_factory=list)
-    lessons: dict[str, Any] = field(default_factory=dict)
-    tally: Tally = field(default_factory=Tally)
+    lessons: dict[str, Any] = field(default_factory=dict, init=False)
+    tally: Tally = field(default_factory=Tally, init=False)
 
     @property
     def canvases(self) -> dict[int, Canvas]:
@@ -143,7 +144,8 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
     ids_RT = np.zeros((len(rows), T), np.int64)
     position_RT = np.zeros((len(rows), T), np.int64)
     labels_RT = np.full((len(rows), T), NO_LABEL, np.int64)
-    batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.empty(0), tally=Tally(len(samples)))
+    batch = Batch(torch.empty(0), torch.empty(0), torch.empty(0), torch.empty(0))
+    batch.tally = Tally(len(samples))
     shown: list[tuple[np.ndarray, Canvas]] = []
     values: dict[str, list[tuple[int, float, bool]]] = {}
     for row, members in enumerate(rows):
@@ -197,4 +199,6 @@ def with_blanks(batch: Batch, canvases: int, blank: Canvas) -> Batch:
     shown = sum(len(pictures.numbers) for pictures in batch.pictures)
     missing = range(shown, shown + canvases - len(batch.pictures))
     pixels_1HWC = torch.zeros(1, *blank.size, 3, dtype=torch.uint8, device=batch.ids_RT.device)
-    return replace(batch, pictures=batch.pictures + [Pictures(pixels_1HWC, [blank], [number]) for number in missing])
+    filled = copy.copy(batch)
+    filled.pictures = batch.pictures + [Pictures(pixels_1HWC, [blank], [number]) for number in missing]
+    return filled

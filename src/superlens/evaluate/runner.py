@@ -37,8 +37,8 @@ def evaluate(
 
     model: anything with `ask(conversations, batch_size=, min_score=, errors="return")`. source: a `Source`, or what
     `open_source` opens. part: "boxes", "masks", "keypoints", "moments", "text" or "image". limit: how many questions. seed: of
-    the wordings (and of the drawn scenes). task: only questions of this task; by default all of the part, or the task that the metric is about
-    where the source offers a choice. min_score: what counts as shown, in 0..1. progress: a `rich.progress.Progress`.
+    the wordings (and of the drawn scenes). task: only questions of this task; by default all of the part, or the task that the metric
+    is about where the source offers a choice. min_score: what counts as shown, in 0..1. progress: a `rich.progress.Progress`.
     Returns a flat dict such as {"AP": 0.41, "AP50": 0.72, "AP75": 0.40}: fractions (dB in "kept"), None where nothing was there to be
     measured. A question that the model fails on counts as an empty answer, with a warning in the log.
     Raises ValueError with one sentence: unknown part, metric or task, a part the model has no link for, nothing to ask, numbers out
