@@ -136,7 +136,8 @@ def shrunk(name: str) -> dict:
             entry.update(PAINT["paint"])
             continue
         accepted = inspect.signature(find_class("decoders", entry["type"]).__init__).parameters
-        entry.update({key: value for key, value in {"channels": 16, "width": 16, "depth": 1}.items() if key in accepted})
+        tiny_sizes = {"channels": 16, "width": 16, "depth": 1, "heads": 2, "feedforward": 16}
+        entry.update({key: value for key, value in tiny_sizes.items() if key in accepted})
     return recipe
 
 
@@ -269,7 +270,7 @@ def test_batch_1_equals_batch_8(model):
 
 
 def test_every_kind_was_seen():
-    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (14, 6, 8, 16) and len(CASES) == 29 + 16
+    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (14, 6, 8, 18) and len(CASES) == 29 + 18
     assert recipe_names()
     for section, known in BUILT_IN.items():
         entries = [recipe[section] for recipe in CASES.values() if recipe.get(section)]

@@ -41,6 +41,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "decoders": {
         "dense_detector": "superlens.decoders.dense_detector.DenseDetector",
         "pixel_segmenter": "superlens.decoders.pixel_segmenter.PixelSegmenter",
+        "sam_segmenter": "superlens.decoders.prompted.SamSegmenter",
+        "multiscale_segmenter": "superlens.decoders.prompted.MultiScaleSegmenter",
         "keypoint_detector": "superlens.decoders.keypoint_detector.KeypointDetector",
         "flow_painter": "superlens.decoders.flow_painter.FlowPainter",
     },

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -75,9 +76,13 @@ class AnswerReader:
     def _text(self, ids: list[int]) -> str:
         return self.processor.tokenizer.decode(ids, skip_special_tokens=True)
 
-    def _flush(self) -> None:
+    def _flush(self, form=None) -> None:
+        """The words so far become text; where a form writes its label in plain words, the last of them are the label."""
         text = self._text(self.words)
         self.words = []
+        if form is not None and getattr(form, "ends", None) is not None:
+            text, self.label = label_at_end(text, form.ends)
+            self.label_at = len(self.content) + bool(text)
         if text:
             self.content.append(Text(text))
 
@@ -105,10 +110,10 @@ class AnswerReader:
             if role == "tool":
                 self._group(form, [written.places[index]])
         elif role == "absent":
-            self._flush()
+            self._flush(form)
             self._empty(form)
         elif role in ROUTING:
-            self._flush()
+            self._flush(form)
             return self._route(form, index, written, member=role == "member")
         else:
             self.notes.append(f"'{name}' stands where nothing led to it")
@@ -244,3 +249,13 @@ class AnswerReader:
         self._label_as_text()
         self.content += [Text(one) if isinstance(one, str) else one for one in item.content if one != ""]
         return item.last
+
+
+def label_at_end(text: str, ends: str) -> tuple[str, str]:
+    """Words before a token -> (what was said before, the label): all behind the last punctuation mark, less a leading "and"."""
+    said = text.rstrip()
+    said = said[: -len(ends)] if ends and said.endswith(ends) else said
+    label = re.search(r"[^.,;:?!\n]*$", said)[0]
+    joining = re.match(r"\s*(and\s+)?", label)[0]
+    before = said[: len(said) - len(label)] + joining
+    return before if before.strip() else "", label[len(joining) :].strip()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from superlens.links.base import Group, Link, LinkFormat, Piece, Slots, Token
+from superlens.links.base import Group, Link, LinkFormat, Piece, Slots, Token, Words
 from superlens.message import Part
 from superlens.vision.canvas import Canvas
 from superlens.vision.projector import mlp
@@ -20,6 +20,8 @@ class QueryFormat(LinkFormat):
 
     queries: n >= 0 slots. emitted: names of tokens that follow the routing token. read: "at" the slots (or, without slots, at the
     routing and emitted tokens), or "before" them, at the positions that predict them. absent: token written when nothing is there.
+    ends: without phrase tokens, the label stands in words right before the routing token, and this after it (GSVA: ":", LaSagnA: "");
+    null: no label is written.
     """
 
     def __init__(
@@ -33,13 +35,16 @@ class QueryFormat(LinkFormat):
         read: str = "at",
         absent: str | None = None,
         emitted: tuple[str, ...] = (),
+        ends: str | None = None,
     ):
         super().__init__(name, part, decoder, phrase)
         if read not in ("at", "before"):
             raise ValueError(f"links.{name}: read is 'at' or 'before', got '{read}'.")
         if queries < 0 or (queries and emitted):
             raise ValueError(f"links.{name}: queries is 0 or more, and 0 where tokens are emitted; got {queries}.")
-        self.token, self.absent, self.read = token, absent, read
+        if ends is not None and self.phrase:
+            raise ValueError(f"links.{name}: ends is for labels in plain words; set phrase: null, or leave it out.")
+        self.token, self.absent, self.read, self.ends = token, absent, read, ends
         self._slots, self._emitted = queries, tuple(emitted)
 
     @property
@@ -58,6 +63,11 @@ class QueryFormat(LinkFormat):
     def roles(self) -> dict[str, str]:
         roles = super().roles() | {self.token: "route"} | dict.fromkeys(self.emitted, "emitted")
         return roles | ({self.absent: "absent"} if self.absent else {})
+
+    def write_label(self, label: str) -> list[Piece]:
+        if self.ends is None:
+            return super().write_label(label)
+        return [Words(f" {label}{self.ends}")]
 
     def start(self, label: str) -> list[Piece]:
         return [*self.write_label(label), *self.route()]

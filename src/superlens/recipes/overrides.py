@@ -55,7 +55,7 @@ def scale_names() -> list[str]:
 
 def rescale(values: dict[str, Any], name: str) -> None:
     """Another size for a whole recipe, in place: eye, canvas, projector, language model and stages are those of the scale; each decoder
-    becomes the scale's for the part that its links write. Links and data stay.
+    is given the scale's sizes for its type, or becomes the light one for the part that its links write. Links and data stay.
 
     Raises ValueError naming the nearest scale, or a part that the scale has no decoder for.
     """
@@ -66,9 +66,11 @@ def rescale(values: dict[str, Any], name: str) -> None:
         decoder, part = entry.get("decoder"), entry.get("part", link)
         if decoder is None:
             continue
-        if part not in scale["decoders"]:
-            raise ValueError(f"the scale '{name}' has no decoder for {part}; it has {', '.join(scale['decoders'])}.")
-        values["decoders"][decoder] = copy.deepcopy(scale["decoders"][part])
+        if part not in scale["light"]:
+            raise ValueError(f"the scale '{name}' has no decoder for {part}; it has those for {', '.join(scale['light'])}.")
+        kind = (values.get("decoders") or {}).get(decoder, {}).get("type")
+        kind = kind if kind in scale["decoders"] else scale["light"][part]
+        values["decoders"][decoder] = {"type": kind, **copy.deepcopy(scale["decoders"][kind])}
     values.update({section: copy.deepcopy(scale[section]) for section in RESCALED})
     if values.get("regions"):
         values["regions"] = {"type": values["regions"]["type"]}
