@@ -26,7 +26,7 @@ from superlens.message import Boxes, Conversation
 from superlens.recipes.build import build, load
 from superlens.recipes.schema import read_recipe
 from superlens.vision.canvas import Canvas
-from superlens.vision.eye import Scene
+from superlens.vision.scene import Scene
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "extending.md"
 

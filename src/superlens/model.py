@@ -24,7 +24,7 @@ from superlens.decoders.base import Losses, Requests, tensors_of
 from superlens.links.base import Group
 from superlens.outputs import Asked, Outputs, merge_asked
 from superlens.saved import SavedModel, SuperlensConfig
-from superlens.vision.eye import Scene
+from superlens.vision.scene import Scene
 from superlens.vision.watching import Watched
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from superlens.batch import Placed
 from superlens.decoders.base import Requests
-from superlens.vision.eye import Scene
+from superlens.vision.scene import Scene
 
 
 @dataclass

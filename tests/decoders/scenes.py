@@ -6,7 +6,7 @@ import torch
 
 from superlens.decoders.base import Requests
 from superlens.vision.canvas import Canvas
-from superlens.vision.eye import Scene
+from superlens.vision.scene import Scene
 
 CHANNELS = 16
 

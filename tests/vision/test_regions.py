@@ -9,8 +9,8 @@ from superlens.batch import collate
 from superlens.message import Boxes, Conversation, Image, Masks, Message, Region, Text
 from superlens.processor import MOST_AGAIN, REGION, objects_of
 from superlens.vision.canvas import CanvasRule
-from superlens.vision.eye import Scene
 from superlens.vision.regions import RegionEncoder, inside, rasterise
+from superlens.vision.scene import Scene
 
 RULE = CanvasRule(longest=128, shortest=64, multiple=32)
 POINTING = {"regions": {"type": "region_encoder", "channels": 8}}

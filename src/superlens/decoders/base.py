@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from superlens.message import Image, Part
-from superlens.vision.eye import Scene
 from superlens.vision.projector import WAVES, place_waves
+from superlens.vision.scene import Scene
 
 Losses = dict[str, tuple[Tensor, float]]
 

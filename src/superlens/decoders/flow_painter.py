@@ -22,7 +22,7 @@ from torch.nn import functional as F
 from superlens.decoders.base import Decoder, Losses, Requests
 from superlens.message import Image, Part
 from superlens.vision.canvas import Canvas
-from superlens.vision.eye import Scene
+from superlens.vision.scene import Scene
 
 CHANGED = 8 / 255  # a pixel that differs by more, in any channel, has been changed
 

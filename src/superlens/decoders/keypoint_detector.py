@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from superlens.decoders.base import Decoder, Losses, Requests
 from superlens.decoders.dense_detector import DenseDetector, Detections, suppress
 from superlens.message import Boxes, Keypoints
-from superlens.vision.eye import Scene
 from superlens.vision.pyramid import ConvNormAct
+from superlens.vision.scene import Scene
 
 
 @dataclass

@@ -19,8 +19,8 @@ from torch.nn import functional as F
 from superlens.decoders.base import Decoder, DotProduct, Losses, PlaceSense, Requests
 from superlens.message import Masks
 from superlens.vision.canvas import Canvas
-from superlens.vision.eye import Scene
 from superlens.vision.pyramid import ConvNormAct
+from superlens.vision.scene import Scene
 
 
 @dataclass

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from superlens.decoders.base import Decoder, Losses, Requests
 from superlens.decoders.pixel_segmenter import sureness, to_original
 from superlens.message import Masks
-from superlens.vision.eye import Scene
+from superlens.vision.scene import Scene
 
 
 @dataclass

@@ -6,40 +6,17 @@ Shapes: B pictures of one canvas size, H W canvas pixels, C channels; a level l 
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from superlens.vision.cache import FeatureCache
 from superlens.vision.canvas import Canvas
 from superlens.vision.pyramid import FeaturePyramid
+from superlens.vision.scene import Scene
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-@dataclass
-class Scene:
-    """What the eye saw: pictures of one canvas size, computed once and shared by all.
-
-    levels: maps [B, C, h, w], finest first (strides about 4, 8, 16, 32), for decoders.
-    tokens: map [B, C', h', w'] from which the projector makes visual tokens.
-    canvases: B geometries. pixels_BHWC: the pictures themselves, uint8, for decoders that change them.
-    """
-
-    levels: list[Tensor]
-    tokens: Tensor
-    canvases: list[Canvas]
-    pixels_BHWC: Tensor | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Canvas (height, width) in pixels."""
-        return self.canvases[0].size
-
-    def stride(self, level: int) -> float:
-        """Canvas pixels per cell of a level."""
-        return self.size[0] / self.levels[level].shape[-2]
 
 
 class Eye(nn.Module):
@@ -54,6 +31,7 @@ class Eye(nn.Module):
     token_stride: int
     multiple: int = 1
     fixed_size: int | None = None
+    cache: FeatureCache | None = None  # of an eye that stays as it is
 
     def __init__(self, mean, std):
         super().__init__()
@@ -79,6 +57,12 @@ class Eye(nn.Module):
             )
 
     def forward(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
+        if self.cache is not None:
+            return self.cache.scene(self.see, pixels_BHWC, canvases)
+        return self.see(pixels_BHWC, canvases)
+
+    def see(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
+        """Pictures of one canvas size, uint8 -> what is seen of them."""
         raise NotImplementedError
 
 
@@ -118,7 +102,7 @@ class BackboneEye(Eye):
                 module.eval()
         return self
 
-    def forward(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
+    def see(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
         self.check_canvas(canvases[0].size)
         maps = self.backbone(self.normalise(pixels_BHWC)).feature_maps
         levels = self.pyramid(list(maps))
@@ -160,7 +144,7 @@ class HiddenStateEye(Eye):
         self.strides = [self.token_stride / 4, self.token_stride / 2, self.token_stride, self.token_stride * 2]
         self.pyramid = FeaturePyramid([width] * 4, channels)
 
-    def forward(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
+    def see(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
         self.check_canvas(canvases[0].size)
         rows, columns = (side // self.token_stride for side in canvases[0].size)
         cells_BT = torch.arange(rows * columns, device=pixels_BHWC.device).float().expand(len(pixels_BHWC), -1)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from superlens.message import Region
 from superlens.vision.canvas import Canvas, CanvasRule
-from superlens.vision.eye import Scene
+from superlens.vision.scene import Scene
 
 PEN = 0.012  # radius of a point, and half the width of a scribble's line, as a share of the canvas's longer side
 LEAST_PEN = 1.5

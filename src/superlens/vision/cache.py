@@ -1,0 +1,72 @@
+"""What a frozen eye saw, kept on disk: many models that are compared look at the same pictures with the same eye.
+
+Features are kept, and given even the first time, in half precision, so that who comes second sees the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from superlens.vision.canvas import Canvas
+from superlens.vision.scene import Scene
+
+
+class FeatureCache:
+    """folder: one file a picture, named by its pixels. levels: whether maps for decoders are kept too, or only those of visual tokens
+    (a level that the tokens are made of is kept once). most: bytes that files of this run may take; what lies beyond is seen anew.
+    """
+
+    def __init__(self, folder: str | Path, levels: bool = True, most: float = 8e9):
+        self.folder, self.levels, self.left = Path(folder), levels, most
+        self.hits = self.misses = 0
+
+    def scene(self, see: Callable[[Tensor, list[Canvas]], Scene], pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
+        """What `see` gives for pictures of one canvas size."""
+        paths = [self.path(picture_HWC) for picture_HWC in pixels_BHWC.cpu().numpy()]
+        new = [index for index, path in enumerate(paths) if not path.is_file()]
+        self.misses, self.hits = self.misses + len(new), self.hits + len(paths) - len(new)
+        fresh: dict[int, list[Tensor]] = {}
+        if new:
+            with torch.no_grad():
+                seen = see(pixels_BHWC[new], [canvases[index] for index in new])
+            maps = self._maps(seen)
+            fresh = {index: [map_BChw[row].half().cpu() for map_BChw in maps] for row, index in enumerate(new)}
+            for index in new:
+                self._write(paths[index], fresh[index])
+        pictures = [fresh.get(index) or self._read(path) for index, path in enumerate(paths)]
+        maps = [torch.stack(rows).to(pixels_BHWC.device).float() for rows in zip(*pictures)]
+        tokens, levels = maps[0], maps[1:]
+        # The level that the tokens are made of is the tokens themselves.
+        levels = [tokens if level.numel() == 0 else level for level in levels]
+        return Scene(levels, tokens, canvases, pixels_BHWC)
+
+    def path(self, picture_HWC: np.ndarray) -> Path:
+        """Where a picture's features are."""
+        key = hashlib.blake2b(picture_HWC.tobytes(), digest_size=16, person=str(picture_HWC.shape).encode()[:16]).hexdigest()
+        return self.folder / key[:2] / f"{key[2:]}{'' if self.levels else '-tokens'}.npz"
+
+    def _maps(self, seen: Scene) -> list[Tensor]:
+        if not self.levels:
+            return [seen.tokens]
+        return [seen.tokens, *(level[:, :0] if level is seen.tokens else level for level in seen.levels)]
+
+    def _write(self, path: Path, maps: list[Tensor]) -> None:
+        size = sum(map_Chw.numel() for map_Chw in maps) * 2
+        if size > self.left:
+            return
+        self.left -= size
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        with open(partial, "wb") as file:
+            np.savez(file, *(map_Chw.numpy() for map_Chw in maps))
+        partial.rename(path)
+
+    def _read(self, path: Path) -> list[Tensor]:
+        with np.load(path) as file:
+            return [torch.from_numpy(file[name]) for name in sorted(file.files, key=lambda name: int(name.removeprefix("arr_")))]
