@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from superlens.commands import data, demo, evaluate, predict, recipes, train
+from superlens.commands import compare, data, demo, evaluate, predict, recipes, train
 from superlens.commands.common import FailedError, StoppedError, say
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -28,6 +28,7 @@ app.command("demo")(demo.demo)
 app.command("predict")(predict.predict)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("recipes")(recipes.recipes)
 app.add_typer(data.app, name="data")
 

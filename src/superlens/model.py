@@ -142,7 +142,8 @@ class Superlens(SavedModel):
 
     def added_rows(self, which: str) -> Tensor:
         """All links' own rows, in the order of the added ids. which: "token_rows" (input) or "head_rows" (output)."""
-        return torch.cat([link.rows(which) for link in self.links.values()])
+        rows = [link.rows(which) for link in self.links.values()]
+        return torch.cat(rows) if rows else torch.zeros(0, self.language.width, device=self.device)
 
     def first_id(self, name: str) -> int:
         """The id of a link's first own token."""

@@ -40,7 +40,7 @@ class FeatureCache:
             for index in new:
                 self._write(paths[index], fresh[index])
         pictures = [fresh.get(index) or self._read(path) for index, path in enumerate(paths)]
-        maps = [torch.stack(rows).to(pixels_BHWC.device).float() for rows in zip(*pictures)]
+        maps = [torch.stack([row.float() for row in rows]).to(pixels_BHWC.device) for rows in zip(*pictures)]
         tokens, levels = maps[0], maps[1:]
         # The level that the tokens are made of is the tokens themselves.
         levels = [tokens if level.numel() == 0 else level for level in levels]

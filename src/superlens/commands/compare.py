@@ -1,0 +1,46 @@
+"""`superlens compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from superlens.commands.common import StoppedError, open_checked, quiet, result, say
+
+DEFAULT = 1000
+
+
+def compare(
+    recipes: Annotated[list[str], typer.Argument(help="Recipes' names or YAML files, at least one.", show_default=False)],
+    out: Annotated[str, typer.Option("--out", help="Folder for everything; run again to go on where it stopped.", show_default=False)],
+    data: Annotated[list[str] | None, typer.Option("--data", metavar="FILE[:WEIGHT]", help="As for training; default world.")] = None,
+    part: Annotated[str, typer.Option(help="What is answered: boxes, masks, moments or keypoints.")] = "boxes",
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of every arm.")] = DEFAULT,
+    seeds: Annotated[int, typer.Option(min=1, help="How often each recipe is trained.")] = 1,
+    base_steps: Annotated[int, typer.Option(min=1, help="Steps of the base: questions answered in words.")] = 600,
+    batch: Annotated[int, typer.Option(min=1, help="Conversations in a step.")] = 16,
+    limit: Annotated[int, typer.Option(min=1, help="Questions that each trained arm is measured by.")] = 100,
+    points: Annotated[int, typer.Option(min=1, help="Points of each learning curve.")] = 5,
+    minutes: Annotated[float, typer.Option(min=0.01, help="An arm's training stops after as many.")] = 60.0,
+) -> None:
+    """Train RECIPES alike, at nano's size: same frozen eye, language model, data, order and steps; write tables and plots."""
+    data = data or ["world"]
+    from superlens.data.mixture import parse_weighted
+
+    for path in dict.fromkeys(parse_weighted(words)[0] for words in data):
+        open_checked(path)
+    quiet()
+    from superlens.evaluate import report
+    from superlens.evaluate.compare import Budget, Comparison
+
+    budget = Budget(steps=steps, batch=batch, base_steps=base_steps, minutes=minutes, points=points, limit=limit)
+    comparison = Comparison(recipes, data, out, part, budget)
+    try:
+        arms = comparison.run(seeds, say)
+    except KeyboardInterrupt as stop:
+        raise StoppedError("Stopped; the same command goes on from there.") from stop
+    paths = report.write(arms, part, Path(out))
+    result(report.table(arms, part).rstrip())
+    say(f"Written: {', '.join(str(path) for path in paths)}")

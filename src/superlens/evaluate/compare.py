@@ -1,0 +1,271 @@
+"""Recipes against each other: the same eye, language model, data, order and steps for all; only how an answer is written differs.
+
+Every arm is a recipe at nano's size with its own links and decoders for one part. The eye is nano's, frozen, its features kept on disk.
+The language model and the projector are those of a base that was trained on questions answered in words alone, before any link. Arms
+of one seed see the same conversations in the same order.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback
+
+from superlens.data.sources.open import open_source
+from superlens.data.templates import TASKS, part_of
+from superlens.evaluate.baselines import Blind
+from superlens.evaluate.runner import evaluate
+from superlens.model import Superlens
+from superlens.recipes.build import build, load
+from superlens.recipes.schema import Recipe, Stage, read_recipe
+from superlens.train.trainer import Precision, fill, make_mixture, make_trainer, run_stage
+from superlens.vision.cache import FeatureCache
+
+logger = logging.getLogger(__name__)
+
+LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP50"}  # what a curve shows, and what decides
+METRIC = {"boxes": "ap", "masks": "miou", "moments": "tiou", "keypoints": "oks"}
+WORDS = ("describe", "count", "colour", "exists", "relation", "place", "side")  # what the base is asked
+RATES = {"language.model.model.layers.*": 2.5e-3, "default": 7e-4}
+MUON = ["language.model.model.layers.*"]
+MOST_CACHE = 8e9  # bytes
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every arm is given.
+
+    steps, batch, row_tokens: of training. base_steps: of the base. minutes: an arm's training is stopped after as many. points: of the
+    learning curve, each with `curve_limit` questions. limit: questions at the end.
+    """
+
+    steps: int = 1000
+    batch: int = 16
+    row_tokens: int = 512
+    base_steps: int = 600
+    minutes: float = 60.0
+    points: int = 5
+    curve_limit: int = 32
+    limit: int = 100
+
+
+@dataclass
+class Arm:
+    """What came of one recipe and seed. quality: of the metric; untrained, blind: the leading figure of the model before training, and
+    of the trained one that is shown grey. curve: (step, leading figure)."""
+
+    recipe: str
+    seed: int
+    quality: dict[str, Any] = field(default_factory=dict)
+    leading: float = 0.0
+    untrained: float = 0.0
+    blind: float = 0.0
+    curve: list[tuple[int, float]] = field(default_factory=list)
+    language_steps: float = 0.0
+    seconds_per_answer: float = 0.0
+    trained_parameters: int = 0
+    samples_per_second: float = 0.0
+    steps: int = 0
+
+
+class Comparison:
+    """recipes: names or files that write `part`. data: as for training. out: where everything is kept; what is done there already is
+    not done again. Raises ValueError with a sentence for a recipe without a link for the part."""
+
+    def __init__(self, recipes: list[str], data: list[str], out: str, part: str = "boxes", budget: Budget | None = None):
+        self.recipes, self.data, self.out, self.part = list(recipes), list(data), Path(out), part
+        self.budget = budget or Budget()
+        if part not in METRIC:
+            raise ValueError(f"recipes are compared by boxes, masks, moments or keypoints, got '{part}'.")
+        self.plans = {name: plan_of(name, part, self.budget) for name in self.recipes}
+
+    def run(self, seeds: int, tell: Callable[[str], None] = logger.info) -> list[Arm]:
+        """Every recipe with every seed, arms of one seed one after another."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        self._check_settings()
+        arms = []
+        for seed in range(seeds):
+            for name in self.recipes:
+                arms.append(self._arm(name, seed, tell))
+        return arms
+
+    def _check_settings(self) -> None:
+        """What is in `out` was made with these settings, or ValueError."""
+        file = self.out / "settings.json"
+        settings = {"data": self.data, "part": self.part, "budget": asdict(self.budget)}
+        if file.is_file() and json.loads(file.read_text()) != settings:
+            raise ValueError(f"'{self.out}' holds a comparison with other settings: choose another --out, or the same settings.")
+        file.write_text(json.dumps(settings, indent=1))
+
+    def _arm(self, name: str, seed: int, tell: Callable[[str], None]) -> Arm:
+        home = self.out / "arms" / f"{Path(name).stem}-{seed}"
+        record = home / "result.json"
+        if record.is_file():
+            return Arm(**json.loads(record.read_text()))
+        tell(f"{name}, seed {seed}")
+        plan = self.plans[name]
+        torch.manual_seed(seed)
+        model = self._fresh(plan, seed)
+        arm = Arm(name, seed, trained_parameters=sum(p.numel() for key, p in model.named_parameters() if not key.startswith("eye.")))
+        if not (home / "model").is_dir():
+            self._train(model, plan, home, seed, tell)
+        fill(model, home / "model")
+        told = json.loads((home / "training.json").read_text())
+        arm.curve, arm.untrained, arm.steps = told["curve"], told["untrained"], told["steps"]
+        arm.samples_per_second = told["samples_per_second"]
+        model.eval()
+        counter = LanguageSteps(model)
+        arm.quality = self._measure(model, self.budget.limit)
+        arm.leading = arm.quality[LEADING[self.part]] or 0.0
+        arm.blind = self._measure(Blind(model), self.budget.curve_limit)[LEADING[self.part]] or 0.0
+        arm.language_steps, arm.seconds_per_answer = counter.alone(self._questions(10))
+        record.write_text(json.dumps(asdict(arm), indent=1))
+        return arm
+
+    def _fresh(self, plan: Recipe, seed: int) -> Superlens:
+        """The arm's model: fresh links and decoders, nano's eye, the base's language model and projector."""
+        model = build(plan.to_dict(), seed)
+        _borrow(model, load("nano", device="cpu"), ("eye.",))
+        # A base that reads pictures through another projector is another base.
+        base = self.out / f"base-{plan.projector.type}" / "model"
+        if not base.is_dir():
+            self._train_base(plan, base)
+        fill(model, base)
+        self._cache(model)
+        return model
+
+    def _cache(self, model: Superlens) -> None:
+        model.eye.cache = FeatureCache(self.out / "features", levels=bool(model.decoders), most=MOST_CACHE)
+
+    def _train_base(self, plan: Recipe, path: Path) -> None:
+        """Language model and projector learn to answer in words. Links and decoders are left out of what is kept."""
+        values = plan.to_dict() | {"links": {}, "decoders": {}}
+        tasks = dict.fromkeys(WORDS, 1.0)
+        stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks)
+        bare = read_recipe(values | {"stages": [stage]})
+        model = build(bare.to_dict(), 0)
+        _borrow(model, load("nano", device="cpu"), ("eye.",))
+        self._cache(model)
+        mixture = make_mixture(bare, bare.stages[0], ["world"], 77)
+        run_stage(make_trainer(model, bare.stages[0], mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
+
+    def _train(self, model: Superlens, plan: Recipe, home: Path, seed: int, tell: Callable[[str], None]) -> None:
+        stage = plan.stages[0]
+        mixture = make_mixture(plan, stage, self.data, 1000 * seed)
+        trainer = make_trainer(model, stage, mixture, home, Precision(None, None), seed, "none")
+        told_before = home / "training.json"
+        told = json.loads(told_before.read_text()) if told_before.is_file() else {"curve": [], "seconds": 0.0}
+        told.setdefault("untrained", self._measure(model.eval(), self.budget.curve_limit)[LEADING[self.part]] or 0.0)
+        home.mkdir(parents=True, exist_ok=True)
+        curve = Curve(self, model, told, told_before, tell)
+        trainer.add_callback(curve)
+        run_stage(trainer, home, last=True)
+        if not (home / "model").is_dir():  # the time was over before the steps were
+            model.save_pretrained(str(home / "model"), whole=True)
+        curve.write(trainer.state.global_step)
+
+    def _measure(self, model: Any, limit: int) -> dict[str, Any]:
+        """On the drawn world's validation scenes, or on the one file that was given with it."""
+        source = open_source("world") if any(words.partition(":")[0] == "world" for words in self.data) else open_source(self.data[0])
+        return evaluate(model, source, self.part, METRIC[self.part], limit=limit, batch_size=8, seed=5)
+
+    def _questions(self, count: int) -> list:
+        source = open_source("world") if any(words.partition(":")[0] == "world" for words in self.data) else open_source(self.data[0])
+        return [example.question for example in source.examples(self.part, seed=5, limit=count)]
+
+
+class Curve(TrainerCallback):
+    """Measures the model in training at equal distances, and stops it when its time is over. The time of measuring does not count."""
+
+    def __init__(self, comparison: Comparison, model: Superlens, told: dict, file: Path, tell: Callable[[str], None]):
+        self.comparison, self.model, self.told, self.file, self.tell = comparison, model, told, file, tell
+        self.every = max(1, comparison.budget.steps // comparison.budget.points)
+        self.started = time.perf_counter()
+
+    def on_train_begin(self, args, state, control, **unused):
+        self.started = time.perf_counter()
+        self.told["curve"] = [point for point in self.told["curve"] if point[0] <= state.global_step]
+
+    def on_step_end(self, args, state, control, **unused):
+        budget = self.comparison.budget
+        if state.global_step % self.every == 0 and state.global_step < budget.steps:
+            self._pause(state.global_step)
+        spent = self.told["seconds"] + time.perf_counter() - self.started
+        if spent > 60 * budget.minutes:
+            control.should_training_stop = True
+
+    def _pause(self, step: int) -> None:
+        self.told["seconds"] += time.perf_counter() - self.started
+        self.model.eval()
+        part = self.comparison.part
+        figure = self.comparison._measure(self.model, self.comparison.budget.curve_limit)[LEADING[part]] or 0.0
+        self.model.train()
+        self.told["curve"].append((step, figure))
+        self.tell(f"  step {step}: {LEADING[part]} {figure:.3f}")
+        self.started = time.perf_counter()
+        self.write(step)
+
+    def write(self, step: int) -> None:
+        """What is known so far, on disk."""
+        seconds = self.told["seconds"] + time.perf_counter() - self.started
+        samples = step * self.comparison.budget.batch
+        self.file.write_text(json.dumps(self.told | {"steps": step, "samples_per_second": samples / seconds, "seconds": seconds}))
+
+
+class LanguageSteps:
+    """Counts forwards of a model's language model."""
+
+    def __init__(self, model: Superlens):
+        self.model, self.count = model, 0
+        model.language.register_forward_hook(self._one)
+
+    def _one(self, *unused: Any) -> None:
+        self.count += 1
+
+    def alone(self, questions: list) -> tuple[float, float]:
+        """(forwards, seconds) an answer, of questions asked one by one; the first is asked twice and counted once."""
+        self.model.ask(questions[0])
+        self.count, start = 0, time.perf_counter()
+        for question in questions:
+            self.model.ask(question)
+        return self.count / len(questions), (time.perf_counter() - start) / len(questions)
+
+
+def plan_of(name: str, part: str, budget: Budget) -> Recipe:
+    """A recipe at nano's size with its links for one part alone. ValueError where it has none."""
+    values = read_recipe(name, ["scale=nano"]).to_dict()
+    links = {key: entry for key, entry in values["links"].items() if entry.get("part", key) == part}
+    if not links:
+        written = ", ".join(sorted({entry.get("part", key) for key, entry in values["links"].items()}))
+        raise ValueError(f"the recipe '{name}' has no link that writes {part}; it writes {written}.")
+    wanted = {entry.get("decoder") for entry in links.values()}
+    values["links"], values["decoders"] = links, {key: entry for key, entry in values["decoders"].items() if key in wanted}
+    values.pop("regions", None)
+    tasks = {task: 1.0 for task in TASKS if part_of(task) == part and task in (part, f"refer_{part}")}
+    if part == "moments":
+        tasks = {"moments": 1.0}
+    values["data"] = copy.deepcopy(values["data"]) | {"tasks": tasks, "turns": [1, 3]}
+    globs = ["language.*", "projector.*", "links.*"]
+    globs += ["decoders.*"] if values["decoders"] else []
+    globs += ["video.*"] if (values.get("video") or {}).get("type") not in (None, "frames", "slow_fast") else []
+    return read_recipe(values | {"stages": [stage_of("compare", globs, budget.steps, budget, None)], "tune": []})
+
+
+def stage_of(name: str, train: list[str], steps: int, budget: Budget, tasks: dict[str, float] | None) -> dict[str, Any]:
+    """One stage, with the rates that all arms share."""
+    sizes = {"steps": steps, "batch": budget.batch, "row_tokens": budget.row_tokens, "save_every": max(1, steps // 4), "workers": 1}
+    return Stage(name=name, train=train, lr=RATES, muon=MUON, tasks=tasks, **sizes).model_dump(mode="json", exclude_none=True)
+
+
+def _borrow(model: Superlens, other: Superlens, prefixes: tuple[str, ...]) -> None:
+    """Copy what two models have alike under these prefixes."""
+    theirs = {name: tensor for name, tensor in other.state_dict().items() if name.startswith(prefixes)}
+    model.load_state_dict(theirs, strict=False)

@@ -1,0 +1,103 @@
+"""A comparison, end to end at the smallest size: equal arms, results that are kept, what is refused."""
+
+import json
+
+import pytest
+import torch
+
+from superlens.evaluate import report
+from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, plan_of
+from superlens.recipes.build import build
+
+BUDGET = Budget(steps=2, batch=2, row_tokens=400, base_steps=1, points=2, curve_limit=2, limit=2)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory):
+    out = tmp_path_factory.mktemp("compared")
+    told = []
+    return out, Comparison(["lisa", "gsva"], ["world"], str(out), "masks", BUDGET).run(1, told.append), told
+
+
+def test_every_arm_is_trained_and_measured(compared):
+    out, arms, told = compared
+    assert [(arm.recipe, arm.seed, arm.steps) for arm in arms] == [("lisa", 0, 2), ("gsva", 0, 2)]
+    for arm in arms:
+        assert 0 <= arm.leading <= 1 and [step for step, _ in arm.curve] == [1] and arm.samples_per_second > 0
+        assert arm.language_steps >= 1 and arm.seconds_per_answer > 0 and arm.trained_parameters > 1e6
+    assert any("lisa, seed 0" in line for line in told) and any("step 1" in line for line in told)
+    assert (out / "base-merge" / "model").is_dir() and list((out / "features").rglob("*.npz"))
+
+
+def test_arms_begin_alike_but_for_how_they_answer(compared):
+    out, _, _ = compared
+    comparison = Comparison(["lisa", "gsva"], ["world"], str(out), "masks", BUDGET)
+    one, two = (comparison._fresh(plan, 0).state_dict() for plan in comparison.plans.values())
+    shared = [name for name in one if name.startswith(("eye.", "language.", "projector."))]
+    assert shared and all(torch.equal(one[name], two[name]) for name in shared)
+    from superlens.recipes.build import load
+
+    nano = load("nano", device="cpu").state_dict()
+    assert all(torch.equal(one[name], nano[name]) for name in shared if name.startswith("eye."))
+    assert not torch.equal(one["projector.layers.0.weight"], nano["projector.layers.0.weight"])
+
+
+def test_what_is_done_is_not_done_again(compared):
+    out, arms, _ = compared
+    told = []
+    again = Comparison(["lisa", "gsva"], ["world"], str(out), "masks", BUDGET).run(1, told.append)
+    assert not told and [arm.leading for arm in again] == [arm.leading for arm in arms]
+    with pytest.raises(ValueError, match="other settings"):
+        Comparison(["lisa"], ["world"], str(out), "masks", Budget(steps=3)).run(1)
+
+
+def test_an_arm_stops_when_its_time_is_over(compared, tmp_path):
+    out, _, _ = compared
+    (tmp_path / "features").mkdir()
+    (tmp_path / "base-merge").symlink_to(out / "base-merge")
+    budget = Budget(steps=50, batch=2, row_tokens=400, base_steps=1, points=1, curve_limit=1, limit=1, minutes=0.001)
+    (arm,) = Comparison(["lisa"], ["world"], str(tmp_path), "masks", budget).run(1, lambda words: None)
+    assert arm.steps == 1 and (tmp_path / "arms" / "lisa-0" / "model").is_dir()
+
+
+def test_a_recipe_without_a_link_is_refused():
+    with pytest.raises(ValueError, match="the recipe 'shikra' has no link that writes masks; it writes boxes"):
+        Comparison(["lisa", "shikra"], ["world"], "nowhere", "masks")
+    with pytest.raises(ValueError, match="boxes, masks, moments or keypoints"):
+        Comparison(["lisa"], ["world"], "nowhere", "text")
+
+
+@pytest.mark.parametrize("recipe", ["lita", "timechat", "momentor"])
+def test_moments_are_compared_without_decoders(recipe):
+    plan = plan_of(recipe, "moments", BUDGET)
+    assert not plan.decoders and plan.data.tasks == {"moments": 1.0} and plan.video is not None
+    assert ("video.*" in plan.stages[0].train) == (recipe == "timechat")
+
+
+def test_steps_are_counted():
+    model = build(plan_of("lisa", "masks", BUDGET).to_dict(), 0).eval()
+    from superlens.data.world import World
+
+    steps, seconds = LanguageSteps(model).alone([example.question for example in World().examples("masks", limit=2)])
+    assert steps >= 1 and seconds > 0
+
+
+def arm(recipe, seed, leading, **more):
+    return Arm(recipe, seed, {"mIoU": leading, "per_class": {"a": 1.0}}, leading, 0.1, 0.2, [(5, leading / 2)], 3.0, 0.05, 2_000_000, 9.0, 10)
+
+
+def test_tables_and_plots(tmp_path):
+    arms = [arm("lisa", 0, 0.5), arm("lisa", 1, 0.7), arm("gsva", 0, 0.25)]
+    paths = report.write(arms, "masks", tmp_path)
+    assert [path.name for path in paths] == ["arms.csv", "table.md", "curves.svg", "cost.svg"]
+    lines = paths[1].read_text().splitlines()
+    assert "| lisa | 2 | 0.600 ± 0.141 | 0.100 ± 0.000 | 0.200 ± 0.000 | 3.0 | 0.050 | 2.0 M | 9.0 | 10 |" in lines
+    assert lines[-1].startswith("| gsva | 1 | 0.250 | 0.100 |")
+    assert len(paths[0].read_text().splitlines()) == 4 and "per_class" not in paths[0].read_text()
+    assert all(path.read_text().startswith("<?xml") for path in paths[2:])
+
+
+def test_results_are_plain_json(compared):
+    out, arms, _ = compared
+    told = json.loads((out / "arms" / "lisa-0" / "result.json").read_text())
+    assert told["leading"] == arms[0].leading and set(told) == set(vars(arms[0]))
