@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import ImageColor
 
-from superlens.draw import COLOURS, draw
+from superlens.draw import COLOURS, draw, draw_video
 from superlens.media import Image
 from superlens.message import Boxes, Keypoints, Map, Masks, Message, Moments, Polygons, Region
 from superlens.video import Video
@@ -144,3 +144,18 @@ def test_new_pictures_are_drawn_and_changed_ones_stand_behind_their_source():
     assert changed.size[0] > 1.8 * new.size[0]
     colours = {tuple(pixel) for pixel in np.asarray(changed).reshape(-1, 3)}
     assert {(10, 10, 10), (200, 200, 200)} <= colours and (60, 60, 60) not in colours
+
+
+def test_moments_are_bars_under_their_frames():
+    video = Video([np.full((40, 60, 3), 30 * index, np.uint8) for index in range(8)], fps=2)
+    answer = Message("assistant", (Moments("it moves", [[0, 1], [3, 4]]), " and ", Moments("it stops", [[2, 2.5]])))
+    picture = np.asarray(draw_video(answer, video))
+    rows = [row for row in range(picture.shape[0]) if (picture[row] == hex_colour(COLOURS[0])).all(1).any()]
+    bar = (picture[rows[3]] == hex_colour(COLOURS[0])).all(1)
+    width = 8 * 180
+    assert abs(bar.sum() - width / 2) < 8 and bar[:20].any() and not bar[int(width * 0.3) : int(width * 0.7)].any()
+    assert len(np.unique(picture[10, : width : 180, 0])) == 8
+
+
+def hex_colour(words):
+    return [int(words[at : at + 2], 16) for at in (1, 3, 5)]

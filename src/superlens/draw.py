@@ -8,6 +8,7 @@ read, huge ones shrunk; coordinates follow.
 import warnings
 
 import numpy as np
+from PIL import Image as PilImage
 
 from superlens.formats import import_supervision, to_supervision
 from superlens.media import Image
@@ -20,6 +21,7 @@ LABEL_ROOM = 460  # pixels: pictures whose longer side is below this are enlarge
 LONGEST_SIDE = 1600
 NARROWEST = 320  # a caption needs this much
 MARGIN = 12
+THUMBNAIL, BAR = 120, 12  # pixels: height of a video's frames, and of the bars under them
 CROWD = 12  # with more objects than this, the names beside them are left to the caption
 # the limbs and trunk of COCO's 17 keypoints
 _SKELETON = (
@@ -50,6 +52,33 @@ def draw(message: Message, images=None):
     panels = [_panel(pictures[k], [part for part in parts if part.image == k], colours)
               for k in (shown or range(len(pictures)))]
     return _page(panels, _caption_words(message, colours))
+
+
+def draw_video(message: Message, video: Video, frames: int = 8):
+    """Frames of a video at equal distances, and under them a bar for every moment of the message -> RGB `PIL.Image`.
+
+    Of several videos in a conversation, give the one that the message's moments speak of.
+    """
+    from PIL import ImageDraw
+
+    length = video.seconds
+    shown = [np.asarray(_thumbnail(frame)) for frame in video.at((np.arange(frames) + 0.5) / frames * length)]
+    row = np.concatenate(shown, axis=1)
+    colours = _colours(message)
+    strip = PilImage.new("RGB", (row.shape[1], row.shape[0] + len(message.moments) * (BAR + 4) + 4), "white")
+    strip.paste(PilImage.fromarray(row))
+    pen = ImageDraw.Draw(strip)
+    for number, part in enumerate(message.moments):
+        top = row.shape[0] + 4 + number * (BAR + 4)
+        pen.line([(0, top + BAR // 2), (row.shape[1] - 1, top + BAR // 2)], fill="#cccccc")
+        for start, end in part.seconds.tolist():
+            pen.rectangle([start / length * (row.shape[1] - 1), top, end / length * (row.shape[1] - 1), top + BAR], colours[part.label])
+    return _page([np.asarray(strip)], _caption_words(message, colours))
+
+
+def _thumbnail(frame: Image):
+    width, height = frame.size
+    return PilImage.fromarray(frame.pixels).resize((max(1, round(width * THUMBNAIL / height)), THUMBNAIL))
 
 
 def _pictures(message: Message, images) -> tuple[Image, ...]:

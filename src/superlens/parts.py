@@ -69,6 +69,8 @@ CODES = {
     "polyformer": "superlens.links.codes.polygons.PolyFormer",
     "pix2seq-v2-masks": "superlens.links.codes.polygons.Pix2SeqMasks",
     "visionllm-v1-masks": "superlens.links.codes.polygons.VisionLLMv1Masks",
+    "pix2seq-v2-keypoints": "superlens.links.codes.points.Pix2SeqKeypoints",
+    "qwen-vl-quads": "superlens.links.codes.points.QwenQuads",
     "lita": "superlens.links.codes.moments.LITA",
     "timechat": "superlens.links.codes.moments.TimeChat",
     "momentor": "superlens.links.codes.moments.Momentor",

@@ -9,7 +9,7 @@ from superlens.evaluate import report
 from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, plan_of
 from superlens.recipes.build import build
 
-BUDGET = Budget(steps=2, batch=2, row_tokens=400, base_steps=1, points=2, curve_limit=2, limit=2)
+BUDGET = Budget(steps=2, batch=2, row_tokens=400, base_steps=1, points=2, curve_limit=1, limit=1)
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,9 @@ def test_steps_are_counted():
     assert steps >= 1 and seconds > 0
 
 
-def arm(recipe, seed, leading, **more):
-    return Arm(recipe, seed, {"mIoU": leading, "per_class": {"a": 1.0}}, leading, 0.1, 0.2, [(5, leading / 2)], 3.0, 0.05, 2_000_000, 9.0, 10)
+def arm(recipe, seed, leading):
+    quality = {"mIoU": leading, "per_class": {"a": 1.0}}
+    return Arm(recipe, seed, quality, leading, 0.1, 0.2, [(5, leading / 2)], 3.0, 0.05, 2_000_000, 9.0, 10)
 
 
 def test_tables_and_plots(tmp_path):

@@ -48,6 +48,7 @@ Words = Annotated[str | None, typer.Argument(help="What to ask.", show_default=F
 Pictures = Annotated[
     list[str] | None, typer.Option("--image", help="A picture: a file or a URL; may be given several times.")
 ]
+Films = Annotated[list[str] | None, typer.Option("--video", help="A video file, for models that watch videos.")]
 Lines = Annotated[
     str | None, typer.Option("--conversations", help='A JSONL file, {"messages": [...]} a line, to be answered.')
 ]
@@ -62,6 +63,7 @@ def predict(
     model: Model,
     words: Words = None,
     image: Pictures = None,
+    video: Films = None,
     conversations: Lines = None,
     out: Out = None,
     as_json_line: Json = False,
@@ -85,15 +87,15 @@ def predict(
     device, dtype = checked_device(device), checked_dtype(dtype)
     options = {"min_score": min_score, "max_new_tokens": max_new_tokens, "seed": seed}
     if conversations is None:
-        question = _question(words, image, regions(point, not_point, box, mask, scribble))
+        question = _question(words, image, video, regions(point, not_point, box, mask, scribble))
         folder = None if out is None else folder_to_write(out)
         loaded = load_model(model, device, dtype)
-        if not question.images and all(form.medium == "picture" for form in loaded.processor.formats.values()):
+        if not question.images and not question.videos and all(form.medium == "picture" for form in loaded.processor.formats.values()):
             raise ValueError("There is no picture to ask about: give --image FILE.")
         answer = loaded.ask(question, **options)
         _show(answer, question, folder, as_json_line)
         return
-    if words is not None or image or point or not_point or box or mask or scribble:
+    if words is not None or image or video or point or not_point or box or mask or scribble:
         raise ValueError("--conversations brings its own words, pictures and regions: leave WORDS, --image, --point ... out.")
     if out is None:
         raise ValueError("--conversations needs --out FILE, the JSONL file to write the answers to.")
@@ -107,10 +109,10 @@ def predict(
     batch.run(lambda: load_model(model, device, dtype), options | {"batch_size": batch_size})
 
 
-def _question(words: str | None, image: list[str] | None, pointed: list[Region]) -> Conversation:
+def _question(words: str | None, image: list[str] | None, video: list[str] | None, pointed: list[Region]) -> Conversation:
     """The conversation to be answered, its pictures decoded once to see that they can be."""
     from superlens.checks import check_conversation
-    from superlens.message import Conversation, Image, Message
+    from superlens.message import Conversation, Image, Message, Video
 
     if words is None or not words.strip():
         raise ValueError("There are no words to ask: write the question after MODEL, or give --conversations FILE.")
@@ -120,16 +122,24 @@ def _question(words: str | None, image: list[str] | None, pointed: list[Region])
             what = "is a folder" if os.path.isdir(picture.source) else "does not exist"
             raise ValueError(f"--image: {picture.name} {what}; give a picture file or a URL.")
         picture.pixels  # noqa: B018  (decoding shows what is wrong with the file)
-    conversation = Conversation((Message("user", (*pictures, *placed(words, pointed))),))
+    films = [Video(source) for source in video or ()]
+    for film in films:
+        film.seconds  # noqa: B018  (likewise)
+    conversation = Conversation((Message("user", (*pictures, *films, *placed(words, pointed))),))
     check_conversation(conversation)
     return conversation
 
 
 def _show(answer: Message, question: Conversation, folder: Path | None, as_json_line: bool) -> None:
     """The answer on stdout, and in the folder if there is one."""
+    from superlens.draw import draw_video
+
     written = answer.to_json()
     if folder is not None:
-        answer.draw(question.images).save(folder / "picture.png")
+        if question.videos and answer.moments:
+            draw_video(answer, question.videos[answer.moments[0].video]).save(folder / "picture.png")
+        else:
+            answer.draw(question.images).save(folder / "picture.png")
         for number, made in enumerate(answer.images, 1):
             made.pil().save(folder / f"new-{number}.png")
         (folder / "answer.json").write_text(json.dumps(written, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
@@ -140,7 +150,7 @@ def _show(answer: Message, question: Conversation, folder: Path | None, as_json_
     result(answer.text or "(an empty answer)")
     rows = list(_rows(answer))
     if rows:
-        table(("part", "label", "score", "where (pixels: x1, y1, x2, y2)"), rows)
+        table(("part", "label", "score", "where (pixels: x1, y1, x2, y2; seconds)"), rows)
     for note in answer.notes:
         say(f"Note: {note}")
 
@@ -156,6 +166,8 @@ def _rows(answer: Message) -> Iterator[tuple[str, str, str, str]]:
         scores = getattr(part, "scores", None)
         for k in range(part.count):
             place = "" if bounds is None else ", ".join(f"{value:.1f}" for value in bounds[k])
+            if kind == "moments":
+                place = "{:.1f} - {:.1f} s".format(*part.seconds[k])
             area = f" ({int(part.masks[k].sum())} px)" if kind == "masks" else ""
             yield kind, part.label, "" if scores is None else f"{scores[k]:.2f}", place + area
 
