@@ -7,7 +7,7 @@ import pytest
 from evaluate_fakes import HEIGHT, WIDTH, boxes, example, masks, say
 
 from superlens.evaluate.metrics import METRICS, Facts, metric_class
-from superlens.evaluate.metrics.absent import Absent
+from superlens.evaluate.metrics.absent import Absent, Refusal
 from superlens.evaluate.metrics.interactive import Interactive
 from superlens.evaluate.metrics.mean_iou import MeanIou
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
@@ -27,15 +27,16 @@ def measured(kind, part, *pairs, min_score=0.3, **facts):
 
 def test_the_surface():
     assert {part: tuple(names) for part, names in METRICS.items()} == {
-        "boxes": ("ap", "p50", "absent", "routing"),
-        "masks": ("ap", "miou", "iou", "pq", "interactive", "absent", "routing"),
+        "boxes": ("ap", "p50", "absent", "refusal", "routing"),
+        "masks": ("ap", "miou", "iou", "pq", "interactive", "absent", "refusal", "routing"),
         "keypoints": ("oks", "pck", "routing"),
         "text": ("accuracy", "routing"),
         "moments": ("tiou", "routing"),
         "image": ("geneval", "edit", "routing"),
     }
     keys = {
-        "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "miou": ["mIoU", "per_class"],
+        "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "refusal": ["N-acc", "T-acc"],
+        "miou": ["mIoU", "per_class"],
         "iou": ["gIoU", "cIoU"], "interactive": ["mIoU", "cIoU", "per_prompt"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
         "accuracy": ["accuracy"], "routing": ["routing"], "geneval": ["geneval", "per_task"], "edit": ["made", "kept"],
         "pq": ["PQ", "SQ", "RQ", "per_class"], "tiou": ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"],
@@ -145,6 +146,21 @@ def test_absent(part, thing):
     assert results == {"perfect": (1, 1), "empty": (1, 0), "unsure": (1, 0), "loud": (0.5, 0.5), "twice": (1, 0.5)}
     loose = measured(Absent, part, (asked, answers["unsure"]), min_score=0.1)
     assert loose == {"silent": 0.5, "recall": 0.5}
+
+
+@pytest.mark.parametrize("part, thing", [("boxes", boxes), ("masks", masks)])
+def test_refusal(part, thing):
+    asked = example("Find cats, dogs and cows.", thing("cats", ONE, TWO), thing("dogs"), thing("cows"))
+    answers = {
+        "perfect": say(thing("Cats", ONE), thing("dogs"), thing("cows")),
+        "empty": say(),
+        "unsure": say(thing("cats", ONE, scores=[0.29]), thing("dogs", FAR, scores=[0.29])),
+        "loud": say(thing("cats", FAR), thing("dogs", FAR)),
+    }
+    results = {name: tuple(measured(Refusal, part, (asked, answer)).values()) for name, answer in answers.items()}
+    assert results == {"perfect": (1, 1), "empty": (1, 0), "unsure": (1, 0), "loud": (0.5, 1)}
+    crowd = example("Find cats.", boxes("cats", ONE, ignore=[True]))
+    assert measured(Refusal, "boxes", (crowd, say())) == {"N-acc": None, "T-acc": None}
 
 
 def test_absent_with_ignored_objects_and_nothing_to_measure():

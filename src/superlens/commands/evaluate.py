@@ -30,8 +30,8 @@ def evaluate(
     part: Annotated[str, typer.Option(help="What is measured: boxes, masks, keypoints, moments, text or image.", show_default=False)],
     metric: Annotated[
         str | None,
-        typer.Option(help="boxes: ap, p50, absent. masks: ap, miou, iou, interactive, absent. keypoints: oks, pck:0.1. "
-                          "text: accuracy. image: geneval, edit. All: routing."),
+        typer.Option(help="boxes: ap, p50, absent, refusal. masks: ap, miou, iou, pq, interactive, absent, refusal. "
+                          "keypoints: oks, pck:0.1. moments: tiou. text: accuracy. image: geneval, edit. All: routing."),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Only questions of this task, for instance count or reason_boxes (the drawn world).")

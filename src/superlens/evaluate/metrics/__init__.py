@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from superlens.evaluate.metrics.absent import Absent
+from superlens.evaluate.metrics.absent import Absent, Refusal
 from superlens.evaluate.metrics.average_precision import AveragePrecision
 from superlens.evaluate.metrics.base import Facts, Metric
 from superlens.evaluate.metrics.interactive import Interactive
@@ -19,9 +19,9 @@ from superlens.evaluate.metrics.text import Accuracy
 from superlens.parts import nearest
 
 METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
-    "boxes": {"ap": AveragePrecision, "p50": PrecisionAtHalf, "absent": Absent, "routing": Routing},
+    "boxes": {"ap": AveragePrecision, "p50": PrecisionAtHalf, "absent": Absent, "refusal": Refusal, "routing": Routing},
     "masks": {"ap": AveragePrecision, "miou": MeanIou, "iou": ExpressionIou, "pq": PanopticQuality, "interactive": Interactive,
-              "absent": Absent, "routing": Routing},
+              "absent": Absent, "refusal": Refusal, "routing": Routing},
     "keypoints": {"oks": KeypointPrecision, "pck": CorrectKeypoints, "routing": Routing},
     "text": {"accuracy": Accuracy, "routing": Routing},
     "moments": {"tiou": TemporalIou, "routing": Routing},

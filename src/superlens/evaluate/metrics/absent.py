@@ -1,4 +1,4 @@
-"""Silence on what is not there, with recall beside it: who never answers is silent too."""
+"""Silence on what is not there, with what was answered beside it: who never answers is silent too."""
 
 from __future__ import annotations
 
@@ -41,6 +41,34 @@ class Absent(Metric):
 
     def result(self) -> dict[str, float | None]:
         return {"silent": ratio(self._silent, self._absent), "recall": ratio(self._found, self._there)}
+
+
+class Refusal(Metric):
+    """{"N-acc", "T-acc"} of generalised referring segmentation (gRefCOCO, Liu et al., arXiv 2306.00968; GSVA, 2312.10103).
+
+    N-acc: share of the labels asked for and not there that nothing of `min_score` or above was answered for. T-acc: share of the labels
+    that are there which something was answered for, right or wrong. Labels that only ignored objects have count for neither.
+    """
+
+    task = "{part}"
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._refused = self._absent = self._answered = self._there = 0
+
+    def add(self, example: Example, answer: Message) -> None:
+        said = {(part.image, plain(part.label)) for part in self.shown(answer) if without_empty(part).count}
+        for reference in self.parts(example.answer):
+            answered = (reference.image, plain(reference.label)) in said
+            if not reference.count:
+                self._absent += 1
+                self._refused += not answered
+            elif not ignored(reference).all():
+                self._there += 1
+                self._answered += answered
+
+    def result(self) -> dict[str, float | None]:
+        return {"N-acc": ratio(self._refused, self._absent), "T-acc": ratio(self._answered, self._there)}
 
 
 def _found(answered: list[OutputPart], wanted: OutputPart) -> int:
