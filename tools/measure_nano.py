@@ -8,6 +8,7 @@ by grey; the colour-threshold row is a detector that only looks for the colour a
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import superlens
@@ -15,6 +16,7 @@ from superlens.data.sources.open import open_source
 from superlens.data.world import World
 from superlens.evaluate.baselines import Blind, ColourThreshold, MeanPose, PriorText
 from superlens.evaluate.runner import evaluate
+from superlens.message import Region
 
 # data, part, metric, task, the key to show, floor and target of the issue that asked for it
 ROWS = [
@@ -59,6 +61,22 @@ def mean_pose(model) -> MeanPose:
     return MeanPose.fit(open_source(str(Path(os.environ["SUPERLENS_DATA"]) / "lspet/person_keypoints_train.json")))
 
 
+class OneClick:
+    """A model that is not told what is not meant: regions that take something back are left out of the question."""
+
+    def __init__(self, model):
+        self.model = model
+
+    def ask(self, questions, **options):
+        return self.model.ask([replace(question, messages=(*question.messages[:-1], self.told(question.messages[-1])))
+                               for question in questions], **options)
+
+    @staticmethod
+    def told(message):
+        kept = (part for part in message.content if not isinstance(part, Region) or part.positive)
+        return replace(message, content=tuple(kept))
+
+
 POINTING = ("region_", "context_")  # tasks that need a region encoder
 BASELINES = [
     ("blind nano", lambda model: Blind(model), ("world", "text", "accuracy", None, "accuracy")),
@@ -66,6 +84,7 @@ BASELINES = [
     ("blind nano", lambda model: Blind(model), ("world", "boxes", "ap", None, "AP50")),
     ("colour threshold", lambda model: ColourThreshold(), ("world", "boxes", "ap", None, "AP50")),
     ("colour threshold", lambda model: ColourThreshold(), ("world", "boxes", "p50", None, "P@0.5")),
+    ("nano without the second click", OneClick, ("world", "masks", "interactive", "region_masks", "per_prompt/refined mIoU")),
     ("mean pose in the middle", mean_pose, ("lspet/person_keypoints_val.json", "keypoints", "pck:0.1", None, "PCK")),
 ]
 QUESTIONS = {"count": 1, "colour": 1, "exists": 1, "relation": 1}
