@@ -126,7 +126,7 @@ class Comparison:
         arm.quality = self._measure(model, self.budget.limit)
         arm.leading = arm.quality[LEADING[self.part]] or 0.0
         arm.blind = self._measure(Blind(model), self.budget.curve_limit)[LEADING[self.part]] or 0.0
-        arm.language_steps, arm.seconds_per_answer = counter.alone(self._questions(10))
+        arm.language_steps, arm.seconds_per_answer = counter.alone(self._questions(min(10, self.budget.limit)))
         record.write_text(json.dumps(asdict(arm), indent=1))
         return arm
 
