@@ -225,7 +225,7 @@ def test_the_readmes_examples_run(tmp_path, monkeypatch, capsys):
 
     monkeypatch.chdir(tmp_path)
     world = World("val", turns=(1, 1))
-    for index, name in enumerate(("blood.jpg", "street1.jpg", "street2.jpg")):
+    for index, name in enumerate(("blood.jpg", "street1.jpg", "street2.jpg", "scene.png")):
         world.conversation(index, np.random.default_rng(index)).images[0].pil().save(name)
     content = [{"type": "image", "image": "blood.jpg"}, {"type": "text", "text": "Find dogs."}]
     Path("questions.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": content}]}) + "\n")

@@ -100,9 +100,11 @@ def test_it_teaches_the_region_encoder_with_and_without_the_language_model():
 
 def test_a_stage_that_asks_for_it_learns_it(tmp_path):
     model = tiny.model(**REGIONS, links=LINKS)
-    stage = Stage(name="mark", train=["regions.*"], steps=30, batch=4, lr=1e-2, think=False, lessons=["pointing"])
+    # The lesson looks at directions alone: nothing tells the scale where to go, and noise might lead it through zero.
+    rates = {"regions.out_scale": 1e-6, "default": 3e-3}
+    stage = Stage(name="mark", train=["regions.*"], steps=30, batch=4, lr=rates, think=False, lessons=["pointing"])
     talks = tiny.conversations(4, tasks=TASKS, turns=(2, 2)) * 30
     made = trainer.make_trainer(model, stage, talks, tmp_path, trainer.Precision("cpu", "float32"), 0, "none")
     made.train()
     losses = [entry["loss/pointing"] for entry in made.state.log_history if "loss/pointing" in entry]
-    assert losses[-1] < 0.9 * losses[0]
+    assert losses[-1] < 0.5 * losses[0]

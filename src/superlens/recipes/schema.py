@@ -276,6 +276,12 @@ def recipe_names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
+def recipes_that_write(part: str) -> list[str]:
+    """Names of the package's recipes with a link that writes a part ("boxes", "moments" ...), sorted."""
+    plans = {name: parse_yaml(recipe_text(name), name) for name in recipe_names()}
+    return [name for name, plan in plans.items() if part in (entry.get("part", key) for key, entry in plan["links"].items())]
+
+
 def recipe_text(name: str) -> str:
     """The YAML of a recipe in the package, with its header. ValueError names the nearest recipe."""
     if name not in recipe_names():

@@ -21,7 +21,7 @@ from superlens.language.causal import keeps_packed_samples_apart
 from superlens.model import Superlens
 from superlens.parts import find_class, nearest
 from superlens.recipes.build import build, find_model, load
-from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names
+from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names, recipes_that_write
 from superlens.train.loop import LinkTrainer, Progress, StopOnSignal, check_globs, choose_trained
 from superlens.train.rows import Collator, Encoded, GlanceCollator
 
@@ -174,7 +174,9 @@ def open_taught(plan, path: str, stage: Stage | None) -> Source:
         left = {task: weight for task, weight in source.tasks.items() if task not in beyond}
         if options["tasks"] or not left:
             task, lacking = next(iter(beyond.items()))
-            raise ValueError(f"'{path}' is to teach the task '{task}', but this recipe has no {lacking}.")
+            others = recipes_that_write(part_of(task)) if "link" in lacking else []
+            those = f" These recipes have one: {', '.join(others)}." if others else ""
+            raise ValueError(f"'{path}' is to teach the task '{task}', but this recipe has no {lacking}.{those}")
         logger.info("%s: without %s, which this recipe has no parts for", path, ", ".join(beyond))
         source.tasks = left
     return source
