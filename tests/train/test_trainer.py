@@ -184,6 +184,15 @@ def test_what_is_wished_for_and_can_not_be_answered_is_refused():
         trainer.open_taught(boxes_only(boxes=1, refer_masks=1), "world", None)
 
 
+def test_moments_are_refused_without_a_video_section():
+    links = {"moments": {"type": "codec", "code": "lita"}}
+    plan = read_recipe(tiny.recipe(links=links, decoders={}) | {"data": {"tasks": {"moments": 1}}})
+    with pytest.raises(ValueError, match="the task 'moments', but this recipe has no `video` section"):
+        trainer.open_taught(plan, "world", None)
+    with pytest.raises(ValueError, match="no link that writes moments. These recipes have one: lita, momentor, timechat"):
+        trainer.open_taught(boxes_only(boxes=1, moments=1), "world", None)
+
+
 def test_what_points_is_refused_without_a_region_encoder():
     with pytest.raises(ValueError, match="the task 'region_text', but this recipe has no region encoder"):
         trainer.open_taught(boxes_only(boxes=1, region_text=1), "world", None)

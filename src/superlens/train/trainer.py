@@ -170,6 +170,8 @@ def open_taught(plan, path: str, stage: Stage | None) -> Source:
     beyond = {task: f"link that writes {part_of(task)}" for task in asked if part_of(task) not in written}
     if plan.regions is None:
         beyond |= {task: "region encoder" for task in asked if {"region", "examples"} & set(slots_of(task))}
+    if plan.video is None:
+        beyond |= {task: "`video` section" for task in asked if part_of(task) == "moments" and task not in beyond}
     if beyond:
         left = {task: weight for task, weight in source.tasks.items() if task not in beyond}
         if options["tasks"] or not left:
