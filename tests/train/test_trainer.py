@@ -189,7 +189,7 @@ def test_moments_are_refused_without_a_video_section():
     plan = read_recipe(tiny.recipe(links=links, decoders={}) | {"data": {"tasks": {"moments": 1}}})
     with pytest.raises(ValueError, match="the task 'moments', but this recipe has no `video` section"):
         trainer.open_taught(plan, "world", None)
-    with pytest.raises(ValueError, match="no link that writes moments. These recipes have one: lita, momentor, timechat"):
+    with pytest.raises(ValueError, match=r"no link that writes moments\. These recipes have one: lita, momentor, timechat"):
         trainer.open_taught(boxes_only(boxes=1, moments=1), "world", None)
 
 
