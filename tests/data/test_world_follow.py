@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from superlens.data.world import World
-from superlens.data.world.follow import ORDINALS, TASKS, follow_turn, found_in, shuffled
+from superlens.data.world.expressions import extreme
+from superlens.data.world.follow import EDGES, ORDINALS, TASKS, follow_turn, found_in, shuffled
 from superlens.data.world.kinds import plural
 from superlens.data.world.scene import ALL_PAIRS, draw_scene
 from superlens.data.world.shapes import SHAPES
@@ -105,3 +106,16 @@ def test_conversations_start_with_what_can_stand_alone():
     with pytest.raises(ValueError, match="one to start with"):
         World(tasks={"follow_boxes": 1})
     assert World(tasks={"keypoints": 1, "follow_same": 3}, turns=(2, 2)).conversation(0, np.random.default_rng(0)).messages
+
+
+def test_the_leftmost_one_is_mostly_not_the_leftmost_of_all():
+    """Who takes "the leftmost one" for the leftmost of all things must be wrong often enough to notice."""
+    apart = alike = 0
+    for scene, found, turn in _followed("follow_masks", "boxes", 900):
+        edge = next((edge for edge in EDGES if f"the {edge} one" in turn.question), None)
+        if edge is None or len(found) == len(scene.things):
+            continue
+        chosen = found_in(scene, turn)[0]
+        apart += extreme(scene, edge, list(range(len(scene.things)))) not in (chosen, None)
+        alike += extreme(scene, edge, list(range(len(scene.things)))) == chosen
+    assert apart + alike > 20 and apart > 2 * alike

@@ -19,6 +19,7 @@ from superlens.message import Boxes, Masks, Message
 
 ORDINALS = ("first", "second", "third", "fourth")
 EDGES = ("leftmost", "rightmost", "highest", "lowest")
+TELLING = 0.7
 MOST = 8  # things in the answer that is gone on from
 TASKS = ("follow_boxes", "follow_masks", "follow_same", "follow_colour")
 
@@ -77,12 +78,25 @@ def _one(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str,
         last = place == len(found) - 1 and (place >= len(ORDINALS) or rng.random() < 0.5)
         return (f"the {'last' if last else ORDINALS[place]} one", [found[place]]) if last or place < len(ORDINALS) else None
     if draw < 0.8:
-        edge = pick(rng, EDGES)
-        winner, words = extreme(scene, edge, found), f"the {edge} one"
+        edge, winner = _outermost(scene, rng, found)
+        words = f"the {edge} one"
     else:
         word = pick(rng, ("smallest", "smallest", "biggest", "largest"))
         winner, words = biggest(scene, found, smallest=word == "smallest"), f"the {word} one"
     return None if winner is None else (words, [winner])
+
+
+def _outermost(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str, int | None]:
+    """An edge and the thing nearest to it of those found.
+
+    Mostly one that is not the nearest of all things, where there is one: who takes "the leftmost one" for the leftmost of all would
+    otherwise be right too often to learn better.
+    """
+    winners = {edge: extreme(scene, edge, found) for edge in EDGES}
+    everything = list(range(len(scene.things)))
+    telling = [edge for edge, winner in winners.items() if winner is not None and extreme(scene, edge, everything) != winner]
+    edge = pick(rng, telling) if telling and rng.random() < TELLING else pick(rng, EDGES)
+    return edge, winners[edge]
 
 
 def _some(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str, list[int]] | None:
