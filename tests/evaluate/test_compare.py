@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from superlens.evaluate import report
-from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, plan_of
+from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, fingerprint, plan_of, trained_globs
 from superlens.recipes.build import build
 
 BUDGET = Budget(steps=2, batch=2, row_tokens=400, base_steps=1, points=2, curve_limit=1, limit=1)
@@ -63,19 +63,34 @@ def test_an_arm_stops_when_its_time_is_over(compared, tmp_path):
 def test_a_recipe_without_a_link_is_refused():
     with pytest.raises(ValueError, match=r"'shikra' has no link that writes masks; it writes boxes\. These do: gsva, .*lisa"):
         Comparison(["lisa", "shikra"], ["world"], "nowhere", "masks")
+    with pytest.raises(ValueError, match="names of their own, got lisa, lisa"):
+        Comparison(["lisa", "lisa"], ["world"], "nowhere", "masks")
     with pytest.raises(ValueError, match="boxes, masks, moments or keypoints"):
         Comparison(["lisa"], ["world"], "nowhere", "text")
 
 
 @pytest.mark.parametrize("recipe", ["lita", "timechat", "momentor"])
 def test_moments_are_compared_without_decoders(recipe):
-    plan = plan_of(recipe, "moments", BUDGET)
+    plan = plan_of(recipe, "moments")
     assert not plan.decoders and plan.data.tasks == {"moments": 1.0} and plan.video is not None
-    assert ("video.*" in plan.stages[0].train) == (recipe == "timechat")
+    globs = trained_globs(build(plan.to_dict(), 0))
+    assert {"language.*", "projector.*", "links.*"} <= set(globs) and "eye.*" not in globs
+    assert ("video.*" in globs) == (recipe == "timechat")  # the other readers have no weights
+
+
+def test_features_of_another_eye_are_not_taken(compared):
+    out, _, _ = compared
+    (folder,) = (out / "features").iterdir()
+    from superlens.recipes.build import load
+
+    eye = load("nano", device="cpu").eye
+    assert folder.name == fingerprint(eye)
+    next(eye.parameters()).data[0] += 1e-3
+    assert folder.name != fingerprint(eye)
 
 
 def test_steps_are_counted():
-    model = build(plan_of("lisa", "masks", BUDGET).to_dict(), 0).eval()
+    model = build(plan_of("lisa", "masks").to_dict(), 0).eval()
     from superlens.data.world import World
 
     steps, seconds = LanguageSteps(model).alone([example.question for example in World().examples("masks", limit=2)])

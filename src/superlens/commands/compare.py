@@ -9,15 +9,14 @@ import typer
 
 from superlens.commands.common import StoppedError, open_checked, quiet, result, say
 
-DEFAULT = 1000
-
 
 def compare(
     recipes: Annotated[list[str], typer.Argument(help="Recipes' names or YAML files, at least one.", show_default=False)],
     out: Annotated[str, typer.Option("--out", help="Folder for everything; run again to go on where it stopped.", show_default=False)],
     data: Annotated[list[str] | None, typer.Option("--data", metavar="FILE[:WEIGHT]", help="As for training; default world.")] = None,
+    val: Annotated[str, typer.Option(metavar="FILE", help="What all are measured on; not to be trained on.")] = "world",
     part: Annotated[str, typer.Option(help="What is answered: boxes, masks, moments or keypoints.")] = "boxes",
-    steps: Annotated[int, typer.Option(min=1, help="Training steps of every arm.")] = DEFAULT,
+    steps: Annotated[int, typer.Option(min=1, help="Training steps of every arm.")] = 1000,
     seeds: Annotated[int, typer.Option(min=1, help="How often each recipe is trained.")] = 1,
     base_steps: Annotated[int, typer.Option(min=1, help="Steps of the base: questions answered in words.")] = 600,
     batch: Annotated[int, typer.Option(min=1, help="Conversations in a step.")] = 16,
@@ -29,14 +28,14 @@ def compare(
     data = data or ["world"]
     from superlens.data.mixture import parse_weighted
 
-    for path in dict.fromkeys(parse_weighted(words)[0] for words in data):
+    for path in dict.fromkeys([*(parse_weighted(words)[0] for words in data), val]):
         open_checked(path)
     quiet()
     from superlens.evaluate import report
     from superlens.evaluate.compare import Budget, Comparison
 
     budget = Budget(steps=steps, batch=batch, base_steps=base_steps, minutes=minutes, points=points, limit=limit)
-    comparison = Comparison(recipes, data, out, part, budget)
+    comparison = Comparison(recipes, data, out, part, budget, val)
     try:
         arms = comparison.run(seeds, say)
     except KeyboardInterrupt as stop:

@@ -8,6 +8,7 @@ of one seed see the same conversations in the same order.
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import logging
 import time
@@ -16,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
+from torch import nn
 from transformers import TrainerCallback
 
 from superlens.data.sources.open import open_source
@@ -37,6 +38,7 @@ WORDS = ("describe", "count", "colour", "exists", "relation", "place", "side")  
 RATES = {"language.model.model.layers.*": 2.5e-3, "default": 7e-4}
 MUON = ["language.model.model.layers.*"]
 MOST_CACHE = 8e9  # bytes
+SEED = 5  # of the questions that all are measured by
 
 
 @dataclass(frozen=True)
@@ -77,15 +79,23 @@ class Arm:
 
 
 class Comparison:
-    """recipes: names or files that write `part`. data: as for training. out: where everything is kept; what is done there already is
-    not done again. Raises ValueError with a sentence for a recipe without a link for the part."""
+    """recipes: names or files that write `part`. data: as for training. val: what all are measured on, a data set that is not trained
+    on; by default the drawn world's validation scenes. out: where everything is kept; what is done there already is not done again.
 
-    def __init__(self, recipes: list[str], data: list[str], out: str, part: str = "boxes", budget: Budget | None = None):
-        self.recipes, self.data, self.out, self.part = list(recipes), list(data), Path(out), part
+    Raises ValueError with a sentence for a recipe without a link for the part, and for two recipes of one name.
+    """
+
+    def __init__(
+        self, recipes: list[str], data: list[str], out: str, part: str = "boxes", budget: Budget | None = None, val: str = "world"
+    ):
+        self.recipes, self.data, self.out, self.part, self.val = list(recipes), list(data), Path(out), part, val
         self.budget = budget or Budget()
+        names = [Path(name).stem for name in self.recipes]
+        if len(set(names)) < len(names):
+            raise ValueError(f"recipes that are compared need names of their own, got {', '.join(names)}.")
         if part not in METRIC:
             raise ValueError(f"recipes are compared by boxes, masks, moments or keypoints, got '{part}'.")
-        self.plans = {name: plan_of(name, part, self.budget) for name in self.recipes}
+        self.plans = {name: plan_of(name, part) for name in self.recipes}
 
     def run(self, seeds: int, tell: Callable[[str], None] = logger.info) -> list[Arm]:
         """Every recipe with every seed, arms of one seed one after another."""
@@ -100,7 +110,7 @@ class Comparison:
     def _check_settings(self) -> None:
         """What is in `out` was made with these settings, or ValueError."""
         file = self.out / "settings.json"
-        settings = {"data": self.data, "part": self.part, "budget": asdict(self.budget)}
+        settings = {"data": self.data, "val": self.val, "part": self.part, "budget": asdict(self.budget)}
         if file.is_file() and json.loads(file.read_text()) != settings:
             raise ValueError(f"'{self.out}' holds a comparison with other settings: choose another --out, or the same settings.")
         file.write_text(json.dumps(settings, indent=1))
@@ -112,7 +122,6 @@ class Comparison:
             return Arm(**json.loads(record.read_text()))
         tell(f"{name}, seed {seed}")
         plan = self.plans[name]
-        torch.manual_seed(seed)
         model = self._fresh(plan, seed)
         arm = Arm(name, seed, trained_parameters=sum(p.numel() for key, p in model.named_parameters() if not key.startswith("eye.")))
         if not (home / "model").is_dir():
@@ -123,9 +132,9 @@ class Comparison:
         arm.samples_per_second = told["samples_per_second"]
         model.eval()
         counter = LanguageSteps(model)
-        arm.quality = self._measure(model, self.budget.limit)
+        arm.quality = self.measure(model, self.budget.limit)
         arm.leading = arm.quality[LEADING[self.part]] or 0.0
-        arm.blind = self._measure(Blind(model), self.budget.curve_limit)[LEADING[self.part]] or 0.0
+        arm.blind = self.measure(Blind(model), self.budget.curve_limit)[LEADING[self.part]] or 0.0
         arm.language_steps, arm.seconds_per_answer = counter.alone(self._questions(min(10, self.budget.limit)))
         record.write_text(json.dumps(asdict(arm), indent=1))
         return arm
@@ -143,27 +152,29 @@ class Comparison:
         return model
 
     def _cache(self, model: Superlens) -> None:
-        model.eye.cache = FeatureCache(self.out / "features", levels=bool(model.decoders), most=MOST_CACHE)
+        # What another eye saw (nano's weights change) is of no use here.
+        folder = self.out / "features" / fingerprint(model.eye)
+        model.eye.cache = FeatureCache(folder, levels=bool(model.decoders), most=MOST_CACHE)
 
     def _train_base(self, plan: Recipe, path: Path) -> None:
         """Language model and projector learn to answer in words. Links and decoders are left out of what is kept."""
         values = plan.to_dict() | {"links": {}, "decoders": {}}
         tasks = dict.fromkeys(WORDS, 1.0)
         stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks)
-        bare = read_recipe(values | {"stages": [stage]})
+        bare = read_recipe(values)
         model = build(bare.to_dict(), 0)
         _borrow(model, load("nano", device="cpu"), ("eye.",))
         self._cache(model)
-        mixture = make_mixture(bare, bare.stages[0], ["world"], 77)
-        run_stage(make_trainer(model, bare.stages[0], mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
+        mixture = make_mixture(bare, stage, ["world"], 77)
+        run_stage(make_trainer(model, stage, mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
 
     def _train(self, model: Superlens, plan: Recipe, home: Path, seed: int, tell: Callable[[str], None]) -> None:
-        stage = plan.stages[0]
+        stage = stage_of("compare", trained_globs(model), self.budget.steps, self.budget, None)
         mixture = make_mixture(plan, stage, self.data, 1000 * seed)
         trainer = make_trainer(model, stage, mixture, home, Precision(None, None), seed, "none")
         told_before = home / "training.json"
         told = json.loads(told_before.read_text()) if told_before.is_file() else {"curve": [], "seconds": 0.0}
-        told.setdefault("untrained", self._measure(model.eval(), self.budget.curve_limit)[LEADING[self.part]] or 0.0)
+        told.setdefault("untrained", self.measure(model.eval(), self.budget.curve_limit)[LEADING[self.part]] or 0.0)
         home.mkdir(parents=True, exist_ok=True)
         curve = Curve(self, model, told, told_before, tell)
         trainer.add_callback(curve)
@@ -172,14 +183,12 @@ class Comparison:
             model.save_pretrained(str(home / "model"), whole=True)
         curve.write(trainer.state.global_step)
 
-    def _measure(self, model: Any, limit: int) -> dict[str, Any]:
-        """On the drawn world's validation scenes, or on the one file that was given with it."""
-        source = open_source("world") if any(words.partition(":")[0] == "world" for words in self.data) else open_source(self.data[0])
-        return evaluate(model, source, self.part, METRIC[self.part], limit=limit, batch_size=8, seed=5)
+    def measure(self, model: Any, limit: int) -> dict[str, Any]:
+        """The part's metric over `limit` questions of `val`."""
+        return evaluate(model, self.val, self.part, METRIC[self.part], limit=limit, batch_size=8, seed=SEED)
 
     def _questions(self, count: int) -> list:
-        source = open_source("world") if any(words.partition(":")[0] == "world" for words in self.data) else open_source(self.data[0])
-        return [example.question for example in source.examples(self.part, seed=5, limit=count)]
+        return [example.question for example in open_source(self.val).examples(self.part, seed=SEED, limit=count)]
 
 
 class Curve(TrainerCallback):
@@ -206,7 +215,7 @@ class Curve(TrainerCallback):
         self.told["seconds"] += time.perf_counter() - self.started
         self.model.eval()
         part = self.comparison.part
-        figure = self.comparison._measure(self.model, self.comparison.budget.curve_limit)[LEADING[part]] or 0.0
+        figure = self.comparison.measure(self.model, self.comparison.budget.curve_limit)[LEADING[part]] or 0.0
         self.model.train()
         self.told["curve"].append((step, figure))
         self.tell(f"  step {step}: {LEADING[part]} {figure:.3f}")
@@ -239,8 +248,8 @@ class LanguageSteps:
         return self.count / len(questions), (time.perf_counter() - start) / len(questions)
 
 
-def plan_of(name: str, part: str, budget: Budget) -> Recipe:
-    """A recipe at nano's size with its links for one part alone. ValueError where it has none."""
+def plan_of(name: str, part: str) -> Recipe:
+    """A recipe at nano's size with its links for one part alone, without stages. ValueError where it has none."""
     values = read_recipe(name, ["scale=nano"]).to_dict()
     links = {key: entry for key, entry in values["links"].items() if entry.get("part", key) == part}
     if not links:
@@ -254,16 +263,26 @@ def plan_of(name: str, part: str, budget: Budget) -> Recipe:
     if part == "moments":
         tasks = {"moments": 1.0}
     values["data"] = copy.deepcopy(values["data"]) | {"tasks": tasks, "turns": [1, 3]}
-    globs = ["language.*", "projector.*", "links.*"]
-    globs += ["decoders.*"] if values["decoders"] else []
-    globs += ["video.*"] if (values.get("video") or {}).get("type") not in (None, "frames", "slow_fast") else []
-    return read_recipe(values | {"stages": [stage_of("compare", globs, budget.steps, budget, None)], "tune": []})
+    return read_recipe(values | {"stages": [], "tune": []})
 
 
-def stage_of(name: str, train: list[str], steps: int, budget: Budget, tasks: dict[str, float] | None) -> dict[str, Any]:
+def trained_globs(model: Superlens) -> list[str]:
+    """Everything that has weights, but for the eye."""
+    return [f"{part}.*" for part in dict.fromkeys(name.partition(".")[0] for name, _ in model.named_parameters()) if part != "eye"]
+
+
+def stage_of(name: str, train: list[str], steps: int, budget: Budget, tasks: dict[str, float] | None) -> Stage:
     """One stage, with the rates that all arms share."""
     sizes = {"steps": steps, "batch": budget.batch, "row_tokens": budget.row_tokens, "save_every": max(1, steps // 4), "workers": 1}
-    return Stage(name=name, train=train, lr=RATES, muon=MUON, tasks=tasks, **sizes).model_dump(mode="json", exclude_none=True)
+    return Stage(name=name, train=train, lr=RATES, muon=MUON, tasks=tasks, **sizes)
+
+
+def fingerprint(module: nn.Module) -> str:
+    """A name for a module's weights."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _borrow(model: Superlens, other: Superlens, prefixes: tuple[str, ...]) -> None:
