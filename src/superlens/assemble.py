@@ -64,26 +64,15 @@ def assemble(recipe: dict[str, Any]):
         for name, entry in recipe["decoders"].items()
     }
     links = _links(recipe, language, decoders)
-    regions = None
-    if recipe.get("regions"):
-        regions = construct(
-            "regions",
-            recipe["regions"],
-            level_channels=eye.level_channels,
-            width=language.embedding_width,
-            scale=language.embedding_scale(),
-        )
-    video = None
-    if recipe.get("video"):
-        video = construct(
-            "video",
-            recipe["video"],
-            grid=projector.grid,
-            in_channels=eye.token_channels,
-            width=language.embedding_width,
-            vocabulary=language.vocabulary,
-            scale=language.embedding_scale(),
-        )
+    house = {
+        "grid": projector.grid,
+        "level_channels": eye.level_channels,
+        "in_channels": eye.token_channels,
+        "width": language.embedding_width,
+        "vocabulary": language.vocabulary,
+        "scale": language.embedding_scale(),
+    }
+    regions, video = (construct(name, recipe[name], **house) if recipe.get(name) else None for name in ("regions", "video"))
     return eye, projector, language, links, decoders, regions, video
 
 

@@ -262,8 +262,9 @@ class Writer:
         if any(canvas != clip.canvas for _, canvas in placed):
             raise ValueError("the frames of a video must be of one size.")
         stamps = [self.processor.words(watch.stamp(second)) for second in clip.times]
-        self.out.videos.append((len(self.ids), watch.count(clip), [pixels_HWC for pixels_HWC, _ in placed], clip, stamps))
-        self._extend([PICTURE] * watch.count(clip), False)
+        count = watch.count(clip)
+        self.out.videos.append((len(self.ids), count, [pixels_HWC for pixels_HWC, _ in placed], clip, stamps))
+        self._extend([PICTURE] * count, False)
 
     def _region(self, region: Region) -> None:
         canvas = self._canvas_of(region, f"a {region.kind} region")

@@ -176,12 +176,10 @@ class Comparison:
         told = json.loads(told_before.read_text()) if told_before.is_file() else {"curve": [], "seconds": 0.0}
         told.setdefault("untrained", self.measure(model.eval(), self.budget.curve_limit)[LEADING[self.part]] or 0.0)
         home.mkdir(parents=True, exist_ok=True)
-        curve = Curve(self, model, told, told_before, tell)
-        trainer.add_callback(curve)
+        trainer.add_callback(Curve(self, model, told, told_before, tell))
         run_stage(trainer, home, last=True)
         if not (home / "model").is_dir():  # the time was over before the steps were
             model.save_pretrained(str(home / "model"), whole=True)
-        curve.write(trainer.state.global_step)
 
     def measure(self, model: Any, limit: int) -> dict[str, Any]:
         """The part's metric over `limit` questions of `val`."""
@@ -210,6 +208,9 @@ class Curve(TrainerCallback):
         spent = self.told["seconds"] + time.perf_counter() - self.started
         if spent > 60 * budget.minutes:
             control.should_training_stop = True
+
+    def on_train_end(self, args, state, control, **unused):
+        self.write(state.global_step)  # also of a run that was stopped, whose time goes on counting
 
     def _pause(self, step: int) -> None:
         self.told["seconds"] += time.perf_counter() - self.started
