@@ -9,6 +9,7 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 from PIL import Image as PilImage
+from sentences import refused
 
 from superlens.formats import from_json, to_json
 from superlens.media import Image
@@ -20,15 +21,6 @@ PICTURE = np.zeros((40, 60, 3), np.uint8)
 
 def asked(*answer, question=("Where?",), image=PICTURE):
     return Conversation((Message("user", (Image(image), *question)), Message("assistant", answer)))
-
-
-def refused(call, *words):
-    with pytest.raises(ValueError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message and message.endswith(".")
-    for word in words:
-        assert str(word) in message, message
 
 
 def test_arrays_are_normalised_and_read_only():

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sentences import refused
 
 from superlens.media import Image
 from superlens.video import Video
@@ -9,15 +10,6 @@ from superlens.video import Video
 
 def grey(value, height=48, width=64):
     return np.full((height, width, 3), value, np.uint8)
-
-
-def refused(call, *words):
-    with pytest.raises(ValueError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message and message.endswith(".")
-    for word in words:
-        assert str(word) in message
 
 
 @pytest.fixture(scope="module")
