@@ -83,8 +83,10 @@ PICTURES = {"type": "picture", "queries": 3, "pool": "none", "decoder": "paint"}
 LINKS["pictures"] = {
     "new": PICTURES | {"part": "image", "token": "[GEN]"},
     "edit": PICTURES | {"part": "edit", "token": "[EDIT]"},
+    "restore": PICTURES | {"part": "restore", "token": "[RESTORE]", "decoder": "restore"},
     "boxes": query("boxes"),
 }
+RESTORE = {"restore": {"type": "restorer", "width": 16, "channels": [8, 8], "depth": [1, 1], "tile": 64}}
 PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "steps": 2}}
 POSE = {"pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16}}
 EYES = {
@@ -132,8 +134,9 @@ def shrunk(name: str) -> dict:
         recipe["video"].update({key: value for key, value in small.items() if key in accepted})
     recipe["language"]["config"]["max_position_embeddings"] = 2048  # outlines are long
     for entry in recipe["decoders"].values():
-        if entry["type"] == PAINT["paint"]["type"]:
-            entry.update(PAINT["paint"])
+        own = next((one for one in (PAINT["paint"], RESTORE["restore"]) if one["type"] == entry["type"]), None)
+        if own is not None:
+            entry.update(own)
             continue
         accepted = inspect.signature(find_class("decoders", entry["type"]).__init__).parameters
         tiny_sizes = {"channels": 16, "width": 16, "depth": 1, "heads": 2, "feedforward": 16}
@@ -143,7 +146,7 @@ def shrunk(name: str) -> dict:
 
 def cases() -> dict[str, dict]:
     """Name -> a whole recipe."""
-    more = {"keypoints": POSE, "pictures": PAINT}
+    more = {"keypoints": POSE, "pictures": PAINT | RESTORE}
     decoders = {name: tiny.RECIPE["decoders"] | more.get(name, {}) for name in LINKS}
     found = {f"links: {name}": tiny.recipe(links=links, decoders=decoders[name]) for name, links in LINKS.items()}
     found |= {f"eye: {name}": tiny.recipe(**changes) for name, changes in EYES.items()}
@@ -174,19 +177,21 @@ def batch_of(model, count=3):
     if "moments" in parts:
         talks += tiny.conversations(1, tasks={"describe": 1})
     if "image" in parts:
-        talks += [pictures_talk(seed) for seed in range(count)]
+        talks += [pictures_talk(seed, "restore" in parts) for seed in range(count)]
     return collate([model.processor.encode(talk) for talk in talks])
 
 
-def pictures_talk(seed):
-    """A new picture, then a changed copy of it."""
+def pictures_talk(seed, restore):
+    """A new picture, a changed copy of it, and, where that can be, that one restored."""
     new = np.full((32, 32, 3), 60 * seed, np.uint8)
     changed = new.copy()
     changed[8:16, 8:16] = 255
-    return Conversation((
+    messages = (
         Message("user", "Draw it."), Message("assistant", (Image(new),)),
         Message("user", "Add a square."), Message("assistant", (Image(changed, of=0),)),
-    ))  # fmt: skip
+        Message("user", "Remove it again."), Message("assistant", (Image(new, of=1, restored=True),)),
+    )  # fmt: skip
+    return Conversation(messages if restore else messages[:4])
 
 
 def test_shapes(model):

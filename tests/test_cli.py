@@ -18,7 +18,7 @@ from superlens.message import Boxes, Image, Masks, Message, Text
 class Model:
     """Answers everything with the same two boxes and a mask; fails on questions about unicorns."""
 
-    formats = {part: SimpleNamespace(part=part, medium="picture") for part in ("boxes", "masks")}
+    formats = {part: SimpleNamespace(part=part, answers=part, medium="picture") for part in ("boxes", "masks")}
     processor = SimpleNamespace(formats=formats, points_at=False)
 
     def __init__(self):
@@ -373,3 +373,23 @@ def test_a_model_that_draws_needs_no_picture(run, loaded, tmp_path, monkeypatch)
     code, _, _ = run("predict", "nano", "Draw a red star.", "--out", tmp_path / "made")
     assert code == 0 and Pil.open(tmp_path / "made" / "new-1.png").size == (30, 20)
     assert Pil.open(tmp_path / "made" / "picture.png").size[0] >= 30
+
+
+def test_data_degrade_writes_pairs_that_can_be_trained_on(run, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(2):
+        Pil.fromarray(np.random.default_rng(number).integers(0, 256, (40, 50, 3), np.uint8)).save(folder / f"{number}.png")
+    code, _, err = run("data", "degrade", folder, "--with", "noise:25", "--out", tmp_path / "pairs")
+    assert code == 0 and "2 pairs" in err
+    assert run("data", "check", tmp_path / "pairs")[0] == 0
+    refused(run("data", "degrade", folder, "--with", "nois:3", "--out", tmp_path / "other"), "noise")
+    refused(run("data", "degrade", folder, "--with", "flip", "--out", folder), "exists")
+    assert not (tmp_path / "other").exists()
+
+
+def test_evaluate_refuses_to_degrade_what_can_not_be(run, loaded, tmp_path):
+    Pil.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    refused(run("evaluate", "nano", "--data", tmp_path, "--part", "boxes", "--degrade", "noise:25"), "--part image")
+    refused(run("evaluate", "nano", "--data", tmp_path, "--part", "image", "--degrade", "rotate:999"), "360")
+    assert not loaded

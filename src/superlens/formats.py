@@ -41,7 +41,7 @@ def to_json(thing, root=None) -> dict:
         return {**data, "notes": list(thing.notes)} if thing.notes else data
     if isinstance(thing, Image):
         data = {"type": "image", "image": _reference(thing, root)}
-        data |= {} if thing.of is None else {"of": thing.of}
+        data |= ({} if thing.of is None else {"of": thing.of}) | ({"restored": True} if thing.restored else {})
         return data if thing.declared_size is None else {**data, "size": list(thing.declared_size)}
     if isinstance(thing, Video):
         video = [_reference(frame, root) for frame in thing.frames] if thing.frames else _relative(thing.source, root)
@@ -105,11 +105,11 @@ def part_from_json(data: dict, root=None) -> Part:
         raise ValueError(f"Unknown type {kind!r}; did you mean '{nearest(kind, PART_TYPES)}'? "
                          f"Valid types: {', '.join(PART_TYPES)}.")
     cls, values = PART_TYPES[kind], {key: value for key, value in data.items() if key != "type"}
-    valid = {"image": ("image", "size", "of"), "video": ("video", "fps")}.get(kind) or [f.name for f in fields(cls)]
+    valid = {"image": ("image", "size", "of", "restored"), "video": ("video", "fps")}.get(kind) or [f.name for f in fields(cls)]
     valid = [*valid, "size"] if kind == "masks" else valid
     _check_keys(values, valid, _REQUIRED[kind], f"a part of type '{kind}'")
     if kind == "image":
-        return Image(_resolved(values["image"], root), values.get("size"), values.get("of"))
+        return Image(_resolved(values["image"], root), values.get("size"), values.get("of"), values.get("restored", False))
     if kind == "video":
         video = values["video"]
         if isinstance(video, list):

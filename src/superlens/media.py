@@ -87,15 +87,17 @@ class Image(Part):
         (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA.
     size: (width, height) of the upright picture when already known; spares opening the file. Checked on reading.
     of: index of the picture of the conversation that this one is a changed copy of; None for any other.
+    restored: that copy shows the same, freed of what spoiled it, or turned (and may exchange width and height).
 
     Errors: ValueError with one sentence naming the picture, when it is made (wrong type of source) or first read
     (missing, truncated, not a picture, above 100 megapixels, not downloadable).
     """
 
-    def __init__(self, source, size=None, of=None):
+    def __init__(self, source, size=None, of=None, restored=False):
         if isinstance(source, Image):
-            source, size, of = source.source, size or source._declared, source.of if of is None else of
-        self.of = of
+            restored, of = restored or source.restored, source.of if of is None else of
+            source, size = source.source, size or source._declared
+        self.of, self.restored = of, bool(restored)
         if isinstance(source, os.PathLike):
             source = os.fspath(source)
         self._declared = None if size is None else _checked_size(size)
@@ -162,29 +164,41 @@ class Image(Part):
     def pixels(self) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright, read-only; transparent places are white. Decoded anew at every call (keep
         the array if you need it twice), so that a list of many pictures stays small."""
+        return _array_to_rgb(self._source) if isinstance(self._source, np.ndarray) else self._decoded(_to_rgb)
+
+    @property
+    def transparent(self) -> np.ndarray | None:
+        """(H, W, 4) uint8 RGBA, upright: colours as they are under the transparency. None for a picture without an alpha channel."""
         if isinstance(self._source, np.ndarray):
-            return _array_to_rgb(self._source)
+            return self._source if self._source.ndim == 3 and self._source.shape[2] == 4 else None
+        rgba_HW4 = self._decoded(_to_rgba)
+        return rgba_HW4 if rgba_HW4.ndim == 3 else None
+
+    def _decoded(self, read) -> np.ndarray:
+        """What `read` makes of the opened file, turned upright."""
         with self._open() as opened:
             orientation = 1 if opened.format == "TIFF" else _orientation(opened)  # Pillow turns TIFF files itself
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     opened.load()
-                    array = _to_rgb(opened)
+                    array = read(opened)
             except Exception as error:  # decoders of damaged files raise nearly anything
                 raise ValueError(f"Cannot decode {self.name}: {reason(error)}; the file is truncated or damaged."
                                  ) from error
         if orientation in _ORIENTATION:
             turns, mirror = _ORIENTATION[orientation]
             array = np.ascontiguousarray(np.rot90(array[:, ::-1] if mirror else array, turns))
-        self._match((array.shape[1], array.shape[0]))
+        if array.ndim == 3:
+            self._match((array.shape[1], array.shape[0]))
         return read_only(array)
 
-    def pil(self):
-        """The upright picture as an RGB PIL image."""
+    def pil(self, transparent: bool = False):
+        """The upright picture as an RGB PIL image; as RGBA where it has an alpha channel and `transparent` asks for it."""
         from PIL import Image as PilImage
 
-        return PilImage.fromarray(self.pixels)
+        rgba_HW4 = self.transparent if transparent else None
+        return PilImage.fromarray(self.pixels if rgba_HW4 is None else rgba_HW4)
 
     def data_uri(self) -> str:
         """The picture as a data URI: the original file if there is one, else a PNG of the array (lossless)."""
@@ -239,7 +253,7 @@ class Image(Part):
     def __eq__(self, other):
         if not isinstance(other, Image):
             return NotImplemented
-        if self.of != other.of:
+        if (self.of, self.restored) != (other.of, other.restored):
             return False
         if self is other or (type(self._source) is type(other._source) and isinstance(self._source, (str, bytes))
                              and self._source == other._source):
@@ -308,6 +322,11 @@ def _to_rgb(opened) -> np.ndarray:
     if opened.has_transparency_data:
         return _over_white(np.asarray(opened.convert("RGBA")))
     return np.array(opened.convert("RGB"))
+
+
+def _to_rgba(opened) -> np.ndarray:
+    """(H, W, 4) uint8 of a PIL image with transparency; two dimensions for one without."""
+    return np.array(opened.convert("RGBA")) if opened.has_transparency_data else np.zeros((1, 1), np.uint8)
 
 
 def _deep_to_8_bits(values: np.ndarray) -> np.ndarray:

@@ -45,6 +45,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "multiscale_segmenter": "superlens.decoders.prompted.MultiScaleSegmenter",
         "keypoint_detector": "superlens.decoders.keypoint_detector.KeypointDetector",
         "flow_painter": "superlens.decoders.flow_painter.FlowPainter",
+        "restorer": "superlens.decoders.restorer.Restorer",
     },
 }
 

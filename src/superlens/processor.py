@@ -370,9 +370,10 @@ def on_canvas(part: Part, canvas: Canvas | None, rule: CanvasRule) -> Part:
     """A part in original pixels -> the same in canvas pixels, for a decoder's loss. A new picture stays as it is."""
     if isinstance(part, Image) and canvas is not None:
         pixels_HWC, placed = rule.place(part.pixels)
-        if placed != canvas:
+        turned = part.restored and placed.original == canvas.original[::-1]
+        if placed != canvas and not turned:
             raise ValueError(f"a changed copy is {part.size[0]} x {part.size[1]} pixels, unlike the picture it was made from.")
-        return Image(pixels_HWC, of=part.of)
+        return Image(pixels_HWC, of=part.of, restored=part.restored)
     if isinstance(part, Boxes):
         return Boxes(part.label, canvas.boxes_to_canvas(part.xyxy), ignore=part.ignore, image=part.image)
     if isinstance(part, Masks):

@@ -125,7 +125,7 @@ def test_what_is_none_of_ours_is_refused(tmp_path, write_coco):
             open_source(path)
     with pytest.raises(ValueError, match="No such data set"):
         open_source(tmp_path / "gone.json")
-    with pytest.raises(ValueError, match="no Pascal VOC"):
+    with pytest.raises(ValueError, match="no pictures"):
         open_source(tmp_path)
     with pytest.raises(ValueError, match='no option "colour"'):
         open_source(write_coco(), colour=1)

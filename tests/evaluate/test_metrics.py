@@ -32,13 +32,14 @@ def test_the_surface():
         "keypoints": ("oks", "pck", "routing"),
         "text": ("accuracy", "routing"),
         "moments": ("tiou", "routing"),
-        "image": ("geneval", "edit", "routing"),
+        "image": ("geneval", "edit", "psnr", "ssim", "routing"),
     }
     keys = {
         "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "refusal": ["N-acc", "T-acc"],
         "miou": ["mIoU", "per_class"],
         "iou": ["gIoU", "cIoU"], "interactive": ["mIoU", "cIoU", "per_prompt"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
         "accuracy": ["accuracy"], "routing": ["routing"], "geneval": ["geneval", "per_task"], "edit": ["made", "kept"],
+        "psnr": ["psnr", "before"], "ssim": ["ssim", "before"],
         "pq": ["PQ", "SQ", "RQ", "per_class"], "tiou": ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"],
     }
     for part, names in METRICS.items():

@@ -155,7 +155,7 @@ def test_a_semantic_file_leaves_void_out(tmp_path):
 
 
 def test_importing_is_light():
-    heavy = ("torch", "transformers", "supervision", "faster_coco_eval")
+    heavy = ("torch", "transformers", "supervision", "faster_coco_eval", "torchmetrics")
     modules = "sys, superlens.evaluate.runner, superlens.evaluate.baselines"
     code = f"import {modules}; print({{*{heavy}}} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,

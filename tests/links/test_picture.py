@@ -118,5 +118,5 @@ def test_a_copy_of_another_size_is_refused(model):
 
 
 def test_an_unknown_part_is_refused():
-    with pytest.raises(ValueError, match="image or edit"):
+    with pytest.raises(ValueError, match="image, edit or restore"):
         tiny.model(links={"new": LINKS["new"] | {"part": "picture"}}, decoders=DECODERS)

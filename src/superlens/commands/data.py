@@ -1,4 +1,4 @@
-"""`superlens data check | convert | world | preview`."""
+"""`superlens data check | convert | world | degrade | preview`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from superlens.commands.common import FailedError, Seed, file_to_write, open_checked, progress, result, say, walk
+from superlens.commands.common import FailedError, Seed, file_to_write, folder_to_write, open_checked, progress, result, say, walk
 
 app = typer.Typer(help="Look through, turn into JSONL, draw and show data sets.", no_args_is_help=True)
 
@@ -87,6 +87,30 @@ def world(
 
         write_jsonl(drawn(), target)
     say(f"{count} conversations in {target}")
+
+
+@app.command("degrade")
+def degrade(
+    pictures: Annotated[str, typer.Argument(help="A folder of pictures, one picture, or a COCO file.", show_default=False)],
+    how: Annotated[
+        str,
+        typer.Option("--with", help="noise:SIGMA (of 255), blur:WINDOW, pepper:SHARE, rain:AMOUNT, mask:SHARE, rotate:DEGREES, flip; "
+                                    "several with commas, done in that order.", show_default=False),
+    ],
+    out: Annotated[str, typer.Option("--out", help="The folder to write; it must not exist.", show_default=False)],
+    limit: Annotated[int | None, typer.Option(min=1, help="Only this many pictures.")] = None,
+    root: Root = None,
+    seed: Seed = 0,
+) -> None:
+    """Spoil pictures, and write each with what it was before and the words that ask for it back: a data set of restorations."""
+    from superlens.data.sources.photos import PhotoSource, write_pairs
+
+    if Path(out).exists():
+        raise ValueError(f"--out: '{out}' exists already; choose another name, or remove it first.")
+    source = PhotoSource(pictures, root=root, spoil=how)
+    with progress("Spoiling", len(source) if limit is None else min(limit, len(source))) as done:
+        count = write_pairs(source, folder_to_write(out), seed, limit, done)
+    say(f"{count} pairs in {out}: `--data {out}` trains on them.")
 
 
 @app.command("preview")

@@ -31,10 +31,15 @@ def evaluate(
     metric: Annotated[
         str | None,
         typer.Option(help="boxes: ap, p50, absent, refusal. masks: ap, miou, iou, pq, interactive, absent, refusal. "
-                          "keypoints: oks, pck:0.1. moments: tiou. text: accuracy. image: geneval, edit. All: routing."),
+                          "keypoints: oks, pck:0.1. moments: tiou. text: accuracy. image: geneval, edit, psnr, ssim. All: routing."),
     ] = None,
     task: Annotated[
         str | None, typer.Option(help="Only questions of this task, for instance count or reason_boxes (the drawn world).")
+    ] = None,
+    degrade: Annotated[
+        str | None,
+        typer.Option(help="Spoil every picture of DATA like this, and ask for the undoing: noise:SIGMA (of 255), blur:WINDOW, "
+                          "pepper:SHARE, rain:AMOUNT, mask:SHARE, rotate:DEGREES, flip, none; several with commas."),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask only this many questions.")] = None,
     batch_size: BatchSize = 8,
@@ -48,8 +53,17 @@ def evaluate(
     device, dtype = checked_device(device), checked_dtype(dtype)
     from superlens.evaluate.metrics import metric_class
 
-    metric_class(part, metric, task)
-    source = open_checked(data)
+    if degrade is not None:
+        from superlens.data.sources.photos import TASK, PhotoSource
+
+        if part != "image":
+            raise ValueError(f"--degrade: what is restored is a picture: say --part image, not {part}.")
+        task = task or TASK
+        metric_class(part, metric, task)
+        source = PhotoSource(data, spoil=degrade)
+    else:
+        metric_class(part, metric, task)
+        source = open_checked(data)
     if not len(source.examples(part, seed=seed, limit=1)):
         raise ValueError(f"--data: '{data}' has nothing to ask about {part}.")
     loaded = load_model(model, device, dtype)

@@ -30,6 +30,7 @@ from superlens.commands.common import (
     result,
     say,
     table,
+    walk,
 )
 from superlens.commands.pointing import (
     BoxOption,
@@ -40,6 +41,7 @@ from superlens.commands.pointing import (
     placed,
     regions,
 )
+from superlens.progress import watching
 
 if TYPE_CHECKING:
     from superlens.message import Conversation, Message, Region
@@ -92,7 +94,8 @@ def predict(
         loaded = load_model(model, device, dtype)
         if not question.images and not question.videos and all(form.medium == "picture" for form in loaded.processor.formats.values()):
             raise ValueError("There is no picture to ask about: give --image FILE.")
-        answer = loaded.ask(question, **options)
+        with watching(lambda pieces, what: walk(what)(pieces)):
+            answer = loaded.ask(question, **options)
         _show(answer, question, folder, as_json_line)
         return
     if words is not None or image or video or point or not_point or box or mask or scribble:
@@ -141,7 +144,7 @@ def _show(answer: Message, question: Conversation, folder: Path | None, as_json_
         else:
             answer.draw(question.images).save(folder / "picture.png")
         for number, made in enumerate(answer.images, 1):
-            made.pil().save(folder / f"new-{number}.png")
+            made.pil(transparent=True).save(folder / f"new-{number}.png")
         (folder / "answer.json").write_text(json.dumps(written, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         say(f"{folder / 'picture.png'} and {folder / 'answer.json'}")
     if as_json_line:

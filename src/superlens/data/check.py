@@ -15,6 +15,7 @@ from superlens.data.sources.files import read_json, recognise
 from superlens.data.sources.jsonl import read_lines, wrong_line
 from superlens.data.sources.llava import read_llava, to_messages
 from superlens.data.sources.pairs import read_pairs
+from superlens.data.sources.photos import pictures_of
 from superlens.data.sources.referring import read_referring
 from superlens.data.sources.rle import decode, leaves_picture, to_rles, what_is_wrong
 from superlens.data.sources.voc import read_voc
@@ -49,6 +50,8 @@ def check(
             return _check_referring(path, root, walk)
         if form == "pairs":
             return _check_pairs(path, root, walk)
+        if form == "photos":
+            return _check_photos(path, root, walk)
         if form == "jsonl":
             return _check_jsonl(path, root, walk)
         return _check_llava(path, root, walk)
@@ -81,6 +84,12 @@ class _Pictures:
             return None
         turned = " (its EXIF block turns it)" if size == (height, width) else ""
         return f"The record says {width} x {height} pixels, the picture {path} is {size[0]} x {size[1]}{turned}."
+
+
+def _check_photos(path: str | os.PathLike, root: str | os.PathLike | None, walk: Progress) -> list[Problem]:
+    pictures = _Pictures()
+    looked = ((file, pictures.look(file)[1]) for file in walk(pictures_of(path, root)))
+    return [Problem(f"picture {file}", wrong) for file, wrong in looked if wrong]
 
 
 def _check_coco(path: str | os.PathLike, root: str | os.PathLike | None, walk: Progress) -> list[Problem]:

@@ -41,6 +41,11 @@ def part_of(task: str) -> str:
     return kind if kind in ("boxes", "masks", "keypoints", "image", "moments") else "text"
 
 
+def link_of(task: str) -> str:
+    """The kind of part as links tell them apart: that of `part_of`, but "edit" and "restore" for changed pictures."""
+    return {"edit_image": "edit", "restore_image": "restore"}.get(task, part_of(task))
+
+
 def slots_of(task: str) -> tuple[str, ...]:
     """The names of the slots that `ask` needs for a task, in alphabetical order; ValueError for an unknown task."""
     return tuple(sorted(_fields(_wordings(task, held_out=False)[0])))

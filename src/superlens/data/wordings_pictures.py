@@ -44,9 +44,7 @@ Depict {scene} for me, please.
 
 PICTURE_TASKS = ("one_image", "two_image", "count_image", "colour_image", "relation_image", "bind_image")
 
-PICTURE_WORDINGS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys((*PICTURE_TASKS, "caption_image"), _NEW),
-    "edit_image": ("""
+_CHANGED = ("""
 {change}.
 <please>{change}<place><stop>
 <please>{change}<stop>
@@ -78,7 +76,11 @@ Would it be possible to {change}?
 Apply this edit: {change}.
 Give back the image, but first {change}.
 Touch the picture up: {change}.
-"""),
+""")
+
+PICTURE_WORDINGS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys((*PICTURE_TASKS, "caption_image"), _NEW),
+    **dict.fromkeys(("edit_image", "restore_image"), _CHANGED),
 }
 
 # By form of the change: those to train with, those kept apart.

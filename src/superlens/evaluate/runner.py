@@ -46,7 +46,7 @@ def evaluate(
     """
     chosen = metric_class(part, metric, task)
     formats = getattr(getattr(model, "processor", None), "formats", None)  # baselines have none
-    if formats is not None and part not in (written := ["text", *(form.part for form in formats.values())]):
+    if formats is not None and part not in (written := list(dict.fromkeys(["text", *(form.answers for form in formats.values())]))):
         raise ValueError(f"this model has no link that writes {part}; it writes {', '.join(written)}.")
     if batch_size < 1 or (limit is not None and limit < 1):
         raise ValueError(f"Got the batch size {batch_size} and the limit {limit}; expected at least 1.")

@@ -90,6 +90,11 @@ class LinkFormat:
         """What was shown that its parts speak of: "picture", "video", or None for parts that stand by themselves."""
         return "video" if self.part == "moments" else "picture"
 
+    @property
+    def answers(self) -> str:
+        """What its parts are measured as: "boxes", "masks", ..., "image" for every kind of picture."""
+        return self.part
+
     def roles(self) -> dict[str, str]:
         """Added tokens in order -> their role."""
         return {self.phrase[0]: "open", self.phrase[1]: "close"} if self.phrase else {}
@@ -129,9 +134,10 @@ class LinkFormat:
 
 
 def kind_of(part: Part) -> str:
-    """What a link calls a part that it writes: "boxes", "masks", ...; "image" for a new picture, "edit" for a changed one."""
+    """What a link calls a part that it writes: "boxes", "masks", ...; "image" for a new picture, "edit" for a changed one, "restore"
+    for one that is freed of what spoiled it."""
     if isinstance(part, Image):
-        return "image" if part.of is None else "edit"
+        return "image" if part.of is None else "restore" if part.restored else "edit"
     return type(part).__name__.lower()
 
 

@@ -11,20 +11,25 @@ from superlens.links.query import QueryFormat, QueryLink
 from superlens.message import Image
 from superlens.vision.canvas import Canvas
 
-PARTS = ("image", "edit")
+PARTS = ("image", "edit", "restore")
 
 
 class PictureFormat(QueryFormat):
-    """`[GEN]` and its slots. part: "image" (a new picture) or "edit" (a changed copy of one shown before). Else as in `QueryFormat`."""
+    """`[GEN]` and its slots. part: "image" (a new picture), "edit" (a changed copy of one shown before) or "restore" (that copy shows
+    the same, freed of what spoils it). Else as in `QueryFormat`."""
 
     def __init__(self, name: str, part: str, decoder: str | None, token: str, queries: int = 64, read: str = "at"):
         if part not in PARTS:
-            raise ValueError(f"links.{name}: part is {' or '.join(PARTS)}, got '{part}'.")
+            raise ValueError(f"links.{name}: part is {', '.join(PARTS[:-1])} or {PARTS[-1]}, got '{part}'.")
         super().__init__(name, part, decoder, token, queries, phrase=None, read=read)
 
     @property
     def medium(self) -> str | None:
-        return "picture" if self.part == "edit" else None
+        return None if self.part == "image" else "picture"
+
+    @property
+    def answers(self) -> str:
+        return "image"
 
     def labels(self, part: Image) -> list[str]:
         return [""]

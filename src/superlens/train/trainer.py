@@ -16,7 +16,7 @@ from superlens.data.augment import Augment
 from superlens.data.mixture import Mixture, parse_weighted
 from superlens.data.sources.base import Source
 from superlens.data.sources.open import open_source
-from superlens.data.templates import part_of, slots_of
+from superlens.data.templates import link_of, slots_of
 from superlens.language.causal import keeps_packed_samples_apart
 from superlens.model import Superlens
 from superlens.parts import find_class, nearest
@@ -167,16 +167,16 @@ def open_taught(plan, path: str, stage: Stage | None) -> Source:
     source = open_source(path, **options)
     written = {"text", *(entry.get("part", name) for name, entry in plan.to_dict()["links"].items())}
     asked = getattr(source, "tasks", None) or {}
-    beyond = {task: f"link that writes {part_of(task)}" for task in asked if part_of(task) not in written}
+    beyond = {task: f"link that writes {link_of(task)}" for task in asked if link_of(task) not in written}
     if plan.regions is None:
         beyond |= {task: "region encoder" for task in asked if {"region", "examples"} & set(slots_of(task))}
     if plan.video is None:
-        beyond |= {task: "`video` section" for task in asked if part_of(task) == "moments" and task not in beyond}
+        beyond |= {task: "`video` section" for task in asked if link_of(task) == "moments" and task not in beyond}
     if beyond:
         left = {task: weight for task, weight in source.tasks.items() if task not in beyond}
         if options["tasks"] or not left:
             task, lacking = next(iter(beyond.items()))
-            others = recipes_that_write(part_of(task)) if "link" in lacking else []
+            others = recipes_that_write(link_of(task)) if "link" in lacking else []
             those = f" These recipes have one: {', '.join(others)}." if others else ""
             raise ValueError(f"'{path}' is to teach the task '{task}', but this recipe has no {lacking}.{those}")
         logger.info("%s: without %s, which this recipe has no parts for", path, ", ".join(beyond))

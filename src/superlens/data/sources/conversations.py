@@ -98,4 +98,4 @@ class ConversationSource(Source):
     def _opened(self, part):
         if not isinstance(part, Image) or part.kind != "path":
             return part
-        return Image(self._cache.get(part.source, lambda: part.pixels), of=part.of)
+        return Image(self._cache.get(part.source, lambda: part.pixels), of=part.of, restored=part.restored)

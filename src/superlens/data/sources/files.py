@@ -9,7 +9,7 @@ from typing import Any
 
 FORMATS = (
     "COCO JSON, Pascal VOC (an XML file or a folder of them), a CollectedData CSV of DeepLabCut, refs of RefCOCO, a ReasonSeg folder, "
-    "an InstructPix2Pix folder, pictures with words (.txt beside them, or lines of JSON), LLaVA JSON, or our JSONL"
+    "an InstructPix2Pix folder, pictures with words (.txt beside them, or lines of JSON), a folder of pictures, LLaVA JSON, our JSONL"
 )
 # Keys of pictures with words and of edits, in lines of JSON (sources/pairs.py).
 PICTURE_KEYS, WORDS_KEYS = ("file_name", "image"), ("text", "caption")
@@ -37,7 +37,8 @@ def read_json(path: str | os.PathLike) -> Any:
 
 
 def recognise(path: str | os.PathLike) -> str:
-    """One of "coco", "voc", "deeplabcut", "refcoco", "reasonseg", "pairs", "llava", "jsonl" and "llava_lines", by content.
+    """One of "coco", "voc", "deeplabcut", "refcoco", "reasonseg", "pairs", "photos" (pictures without labels: a folder of them, or a
+    COCO file), "llava", "jsonl" and "llava_lines", by content.
 
     ValueError when it is none of them.
     """
@@ -51,7 +52,9 @@ def recognise(path: str | os.PathLike) -> str:
             return "reasonseg"
         if has_pairs(path):
             return "pairs"
-        raise ValueError(f"The folder {path} holds no Pascal VOC annotations (*.xml) and no CollectedData*.csv; expected {FORMATS}.")
+        if next(iter(pictures_in(path)), None) is not None:
+            return "photos"
+        raise ValueError(f"The folder {path} holds no pictures and nothing that describes any; expected {FORMATS}.")
     with open(path, "rb") as file:
         start = file.read(65536).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
@@ -73,6 +76,11 @@ def has_pairs(folder: Path) -> bool:
     """Whether a folder holds edits as InstructPix2Pix has them, or pictures with words."""
     listed = (folder / "seeds.json").is_file() or (folder / "metadata.jsonl").is_file()
     return listed or any(picture_beside(file) is not None for file in folder.rglob("*.txt"))
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """All pictures of a folder, at any depth, sorted."""
+    return sorted(file for file in folder.rglob("*") if file.suffix.lower() in PICTURE_ENDINGS)
 
 
 def picture_beside(file: Path) -> Path | None:
@@ -136,7 +144,8 @@ def _recognise_object(path: Path, start: bytes) -> str:
         return "llava_lines"
     data = read_json(path) if line is None or not isinstance(first, dict) or _more_lines(path) else first
     if isinstance(data, dict) and isinstance(data.get("images"), list):
-        return "coco"
+        labelled = any(data.get(key) for key in ("annotations", "categories"))
+        return "coco" if labelled or not data["images"] else "photos"
     keys = ", ".join(list(data)[:6]) if isinstance(data, dict) else type(data).__name__
     raise ValueError(f"{path} is in no known format (its keys: {keys or 'none'}); expected {FORMATS}.")
 

@@ -13,6 +13,7 @@ from superlens.data.sources.files import recognise
 from superlens.data.sources.jsonl import JsonlSource
 from superlens.data.sources.llava import LlavaSource
 from superlens.data.sources.pairs import PairSource
+from superlens.data.sources.photos import PhotoSource
 from superlens.data.sources.referring import ReferringSource
 from superlens.data.sources.voc import VocSource
 
@@ -22,12 +23,12 @@ FILE_OPTIONS = ("augment", "cache_mb", "root")
 
 def open_source(path: str | os.PathLike, **options: Any) -> Source:
     """The source behind `path`: COCO JSON, Pascal VOC, DeepLabCut CSV, refs of RefCOCO, a ReasonSeg folder, edits of
-    InstructPix2Pix, pictures with words, LLaVA JSON, our JSONL, or "world".
+    InstructPix2Pix, pictures with words, pictures alone, LLaVA JSON, our JSONL, or "world".
 
     options: those of the source's constructor (`tasks`, `augment`, `cache_mb`, `root`; `split` for VOC and refs; `thing` for
-    DeepLabCut; `split`, `seed`, `size`, `turns`, `length` for the world, to which augment, cache_mb and root mean
-    nothing). An option that is None counts as not given. Raises ValueError with one sentence for what can not be read
-    or is broken.
+    DeepLabCut; `spoil` for pictures alone; `split`, `seed`, `size`, `turns`, `length` for the world, to which augment,
+    cache_mb and root mean nothing). An option that is None counts as not given. Raises ValueError with one sentence for what can not
+    be read or is broken.
     """
     options = {name: value for name, value in options.items() if value is not None}
     if str(path) == "world":
@@ -39,7 +40,7 @@ def open_source(path: str | os.PathLike, **options: Any) -> Source:
     if form == "coco":
         return open_coco(path, **_checked(path, CocoSource, options))
     kinds = {"voc": VocSource, "deeplabcut": DeepLabCutSource, "jsonl": JsonlSource}
-    kinds["pairs"] = PairSource
+    kinds |= {"pairs": PairSource, "photos": PhotoSource}
     kinds |= dict.fromkeys(("refcoco", "reasonseg"), ReferringSource)
     kind = kinds.get(form, LlavaSource)
     return kind(path, **_checked(path, kind, options))

@@ -4,7 +4,8 @@ Read are
     a folder of the InstructPix2Pix set (arXiv 2211.09800): seeds.json, and NAME/prompt.json, NAME/SEED_0.jpg, NAME/SEED_1.jpg
     a folder of pictures, each with its words in a .txt of the same name (img2dataset's "files")
     lines of JSON, a file or the metadata.jsonl of a folder ("imagefolder" of Hugging Face): {"file_name" or "image": ..., "text" or
-    "caption": ...}, or {"input_image": ..., "edit_prompt": ..., "edited_image": ...}, each picture's key with or without "_file_name"
+    "caption": ...}, or {"input_image": ..., "edit_prompt": ..., "edited_image": ...}, each picture's key with or without "_file_name";
+    with "restored": true, the edited picture shows the same, freed of what spoiled it (`superlens data degrade` writes such lines)
 """
 
 from __future__ import annotations
@@ -33,26 +34,35 @@ from superlens.data.sources.files import (
     read_json,
 )
 from superlens.data.sources.jsonl import read_lines
+from superlens.data.templates import part_of
 from superlens.message import Conversation, Image, Message, Text
 
-TASKS = {"words": {"caption_image": 1.0, "caption": 0.5}, "edit": {"edit_image": 1.0}}
+TASKS = {"words": {"caption_image": 1.0, "caption": 0.5}, "edit": {"edit_image": 1.0}, "restore": {"restore_image": 1.0}}
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One record. place: how it is called in sentences. words: a caption, or what to change. source: the picture before the change."""
+    """One record. place: how it is called in sentences. words: a caption, or what to change. source: the picture before the change.
+    restored: the change undoes what spoiled the source."""
 
     place: str
     picture: str
     words: str
     source: str | None = None
+    restored: bool = False
+
+    @property
+    def kind(self) -> str:
+        """A key of `TASKS`."""
+        return "words" if self.source is None else "restore" if self.restored else "edit"
 
 
 class PairSource(Source):
-    """Pictures and words in either direction ("draw it", "caption it"), or edits; a set holds one kind.
+    """Pictures and words in either direction ("draw it", "caption it"), or edits, or restorations; a set holds one kind.
 
     root: folder of the pictures, that of the file unless given. tasks: {task: weight}; for pictures with words `caption_image` (1)
-    and `caption` (0.5), for edits `edit_image`. augment is accepted and not used: words speak of places. Pictures are opened when
+    and `caption` (0.5), for edits `edit_image`, for restorations
+    `restore_image`. augment is accepted and not used: words speak of places. Pictures are opened when
     they are asked for.
     Raises ValueError with one sentence naming the first broken record.
     """
@@ -71,11 +81,13 @@ class PairSource(Source):
         if not pairs:
             raise ValueError(f"{path} has no records; expected at least one picture with words.")
         self.pairs = tuple(pairs)
-        kinds = {pair.source is not None for pair in pairs}
+        kinds = {pair.kind for pair in pairs}
         if len(kinds) > 1:
-            raise ValueError(f"{path} holds both captions and edits: give each a file of its own.")
-        self.edits = kinds == {True}
-        self.tasks = chosen_tasks(self.name, TASKS["edit" if self.edits else "words"], tasks)
+            names = {"words": "captions", "edit": "edits", "restore": "restored pictures"}
+            held = " and ".join(names[kind] for kind in names if kind in kinds)
+            raise ValueError(f"{path} holds {held}: give each a file of its own.")
+        (self.kind,) = kinds
+        self.tasks = chosen_tasks(self.name, TASKS[self.kind], tasks)
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -89,10 +101,10 @@ class PairSource(Source):
         return Conversation((*asked.messages, answer))
 
     def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
-        """See `Source`: "image", every picture as new or edited; "text", the captions of pictures with words."""
-        task = {"image": "edit_image" if self.edits else "caption_image", "text": None if self.edits else "caption"}.get(part)
+        """See `Source`: "image", every picture as new, edited or restored; "text", the captions of pictures with words."""
+        task = next((task for task in TASKS[self.kind] if part_of(task) == part), None)
         if task is None:
-            parts = "image" if self.edits else "image, text"
+            parts = ", ".join(part_of(task) for task in TASKS[self.kind])
             raise ValueError(f'{self.name} has no part "{part}" to evaluate; expected one of {parts}.')
         return LazyExamples(range(len(self)), partial(self._example, task, seed), limit)
 
@@ -112,7 +124,7 @@ def _talk(pair: Pair, task: str, rng: np.random.Generator, held_out: bool) -> tu
         question = Conversation((Message("user", templates.ask(task, rng, held_out, scene=words)),))
         return question, Message("assistant", (Image(pair.picture),))
     shown = (Image(pair.source), Text(templates.ask(task, rng, held_out, change=words[0].lower() + words[1:])))
-    return Conversation((Message("user", shown),)), Message("assistant", (Image(pair.picture, of=0),))
+    return Conversation((Message("user", shown),)), Message("assistant", (Image(pair.picture, of=0, restored=pair.restored),))
 
 
 def read_pairs(path: str | os.PathLike, root: str | os.PathLike | None = None) -> tuple[list[Pair], list[Problem]]:
@@ -192,7 +204,8 @@ def _lines(path: Path, root: Path) -> Iterator[Pair | Problem]:
             wanted = "input_image, edit_prompt and edited_image" if edit is not None else "file_name and text"
             yield Problem(place, f"needs {wanted}, all of them strings.")
             continue
-        yield Pair(place, *(str(root / name) for name in pictures[:1]), words, *(str(root / name) for name in pictures[1:]))
+        after, before = str(root / pictures[0]), str(root / pictures[1]) if edit is not None else None
+        yield Pair(place, after, words, before, restored=record.get("restored") is True)
 
 
 def _value(record: Mapping[str, Any], keys: Sequence[str]) -> Any:

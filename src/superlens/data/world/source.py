@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from superlens.data.sources.base import Example, LazyExamples, Source
-from superlens.data.templates import TASKS, part_of
+from superlens.data.templates import part_of
 from superlens.data.wordings_pictures import PICTURE_TASKS as NEW_PICTURES
 from superlens.data.world import questions
 from superlens.data.world.clips import TASK as HAPPENING
@@ -207,7 +207,7 @@ class World(Source):
 def _checked(tasks: Mapping[str, float]) -> dict[str, float]:
     unknown = [task for task in tasks if task not in (*_MAKERS, *FOLLOWING, *_TALKS)]
     if unknown:
-        raise ValueError(f'Got the task "{unknown[0]}" for the drawn world; expected one of {", ".join(TASKS)}.')
+        raise ValueError(f'Got the task "{unknown[0]}" for the drawn world; expected one of {", ".join((*_MAKERS, *_TALKS))}.')
     if any(weight < 0 for weight in tasks.values()) or not sum(tasks.values()) > 0:
         raise ValueError(f"Got the weights {dict(tasks)}; expected numbers >= 0, not all zero.")
     if not any(weight for task, weight in tasks.items() if task not in FOLLOWING):

@@ -14,6 +14,7 @@ from superlens.evaluate.metrics.moments import TemporalIou
 from superlens.evaluate.metrics.panoptic import PanopticQuality
 from superlens.evaluate.metrics.pictures import Edit, GenEval
 from superlens.evaluate.metrics.referring import ExpressionIou, PrecisionAtHalf
+from superlens.evaluate.metrics.restored import Likeness, PeakSignal
 from superlens.evaluate.metrics.routing import Routing
 from superlens.evaluate.metrics.text import Accuracy
 from superlens.parts import nearest
@@ -25,10 +26,10 @@ METRICS: Mapping[str, Mapping[str, type[Metric]]] = {
     "keypoints": {"oks": KeypointPrecision, "pck": CorrectKeypoints, "routing": Routing},
     "text": {"accuracy": Accuracy, "routing": Routing},
     "moments": {"tiou": TemporalIou, "routing": Routing},
-    "image": {"geneval": GenEval, "edit": Edit, "routing": Routing},
+    "image": {"geneval": GenEval, "edit": Edit, "psnr": PeakSignal, "ssim": Likeness, "routing": Routing},
 }
 # Tasks that the first metric of their part can not measure, and what can.
-BY_TASK: Mapping[str, str] = {"edit_image": "edit", "panoptic_masks": "pq"}
+BY_TASK: Mapping[str, str] = {"edit_image": "edit", "restore_image": "psnr", "panoptic_masks": "pq"}
 
 __all__ = ["METRICS", "Facts", "Metric", "metric_class"]
 
