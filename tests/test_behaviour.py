@@ -89,6 +89,18 @@ LINKS["pictures"] = {
 RESTORE = {"restore": {"type": "restorer", "width": 16, "channels": [8, 8], "depth": [1, 1], "tile": 64}}
 PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "steps": 2}}
 POSE = {"pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16}}
+MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+       "intermediate_size": 16, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
+       "decoder_intermediate_size": 16}  # fmt: skip
+VQGAN = {"block_out_channels": [8, 16], "down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
+         "latent_channels": 4, "num_vq_embeddings": 16, "norm_num_groups": 4, "layers_per_block": 1}  # fmt: skip
+SMALL_SQUARE = {"square": True, "longest": 32, "shortest": 32}
+FEATURES = {"links": {"restore": {"type": "feature", "decoder": "draw"}}, "decoders": {"draw": {"type": "inverse"}},
+            "canvas": SMALL_SQUARE}  # fmt: skip
+INVERTIBLE = {
+    "mae": FEATURES | {"eye": {"type": "mae", "config": MAE}, "projector": {"type": "tokens", "lead": 1}},
+    "vqgan": FEATURES | {"eye": {"type": "vqgan", "config": VQGAN, "side": 32, "codes": True}, "projector": {"type": "tokens"}},
+}
 EYES = {
     "swin": {"eye": eye("backbone", SWIN, token_level=2), "projector": {"type": "linear", "max_tokens": 16}},
     "resnet": {"eye": eye("backbone", RESNET, token_level=2), "projector": {"type": "mlp", "max_tokens": 16}},
@@ -113,21 +125,26 @@ def shrunk(name: str) -> dict:
     """A recipe of the package, its parts of the same types, tiny."""
     recipe = read_recipe(name).to_dict()
     sizes = tiny.RECIPE["eye"]["config"] | PLAIN | tiny.RECIPE["language"]["config"] | {"num_key_value_heads": 2, "head_dim": 8}
+    if recipe["eye"]["type"] == "mae":
+        recipe["eye"] = {"type": "mae", "config": MAE}
     for part, stand_in in (("eye", {"hf": eye("hf", {"model_type": "clip_vision_model"} | PLAIN)}), ("language", {})):
         entry = recipe[part]
+        if entry["type"] == "mae":
+            continue
         if "config" in entry:
             entry["config"] = {key: sizes.get(key, value) if key != "model_type" else value for key, value in entry["config"].items()}
         else:
             recipe[part] = stand_in.get(entry["type"], copy.deepcopy(tiny.RECIPE[part]))
     if recipe["canvas"]["square"]:
-        recipe["canvas"] = SQUARE
+        recipe["canvas"] = SQUARE if recipe["eye"]["type"] != "mae" else SMALL_SQUARE
     else:
         recipe["canvas"] = recipe["canvas"] | {"longest": 128}
-    recipe["eye"]["channels"] = 16
+    if recipe["eye"]["type"] != "mae":
+        recipe["eye"]["channels"] = 16
     small = {"sampling": {"type": "uniform", "frames": 5}, "queries": 2, "window": 3, "stride": 3, "hidden": 16, "layers": 2}
     if recipe["projector"]["type"] == "qformer":
         recipe["projector"].update({key: small[key] for key in ("queries", "hidden", "layers")})
-    else:
+    elif recipe["projector"]["type"] != "tokens":
         recipe["projector"]["max_tokens"] = 16
     if "video" in recipe:
         accepted = inspect.signature(find_class("video", recipe["video"]["type"]).__init__).parameters
@@ -150,6 +167,7 @@ def cases() -> dict[str, dict]:
     decoders = {name: tiny.RECIPE["decoders"] | more.get(name, {}) for name in LINKS}
     found = {f"links: {name}": tiny.recipe(links=links, decoders=decoders[name]) for name, links in LINKS.items()}
     found |= {f"eye: {name}": tiny.recipe(**changes) for name, changes in EYES.items()}
+    found |= {f"eye: {name}": tiny.recipe(**changes) for name, changes in INVERTIBLE.items()}
     found["regions"] = tiny.recipe(regions={"type": "region_encoder", "channels": 8})
     found |= {f"language: {name}": tiny.recipe(**changes) for name, changes in LANGUAGES.items()}
     return found | {f"recipe: {name}": shrunk(name) for name in recipe_names()}
@@ -173,11 +191,13 @@ def batch_of(model, count=3):
     tasks = {part: 1 for part in ("boxes", "masks", "keypoints", "moments") if part in parts}
     if model.regions is not None:
         tasks |= {"region_masks": 2, "region_text": 1}
-    talks = tiny.conversations(count, tasks=tasks, turns=(2, 2))
+    talks = tiny.conversations(count, tasks=tasks, turns=(2, 2)) if tasks else []
     if "moments" in parts:
         talks += tiny.conversations(1, tasks={"describe": 1})
     if "image" in parts:
         talks += [pictures_talk(seed, "restore" in parts) for seed in range(count)]
+    elif "restore" in parts:
+        talks += [restore_talk(seed) for seed in range(count)]
     return collate([model.processor.encode(talk) for talk in talks])
 
 
@@ -192,6 +212,15 @@ def pictures_talk(seed, restore):
         Message("user", "Remove it again."), Message("assistant", (Image(new, of=1, restored=True),)),
     )  # fmt: skip
     return Conversation(messages if restore else messages[:4])
+
+
+def restore_talk(seed):
+    """A noisy picture, and what it was."""
+    clean = np.full((32, 32, 3), 60 * seed + 20, np.uint8)
+    noisy = clean + np.random.default_rng(seed).integers(0, 20, clean.shape, np.uint8)
+    return Conversation((
+        Message("user", (Image(noisy), "Remove the noise.")), Message("assistant", (Image(clean, of=0, restored=True),)),
+    ))  # fmt: skip
 
 
 def test_shapes(model):
@@ -260,13 +289,19 @@ def test_batch_1_equals_batch_8(model):
             link.head_rows.mul_(0.4)
     world = World()
     asked = [example.question for example in [*world.examples("boxes", limit=5), *world.examples("masks", limit=3)]]
-    if model.video is not None:
+    if not any(form.part in ("boxes", "masks", "moments") for form in model.processor.formats.values()):
+        asked = [Conversation(restore_talk(seed).messages[:1]) for seed in range(4)]
+        asked += [Conversation((Message("user", (Image(np.full((24, 32, 3), 9, np.uint8)), "Mirror it.")),))]
+    elif model.video is not None:
         asked[2:6] = [example.question for example in world.examples("moments", limit=4)]
     options = {"max_new_tokens": 10, "min_score": 0.0}
     together, alone = model.ask(asked, batch_size=8, **options), model.ask(asked, batch_size=1, **options)
     for one, two in zip(together, alone):
         assert one.text == two.text and one.notes == two.notes
         assert [type(part) for part in one.content] == [type(part) for part in two.content]
+        # Random weights blow up the last bit of features that are fed back: tests/links/test_feature.py compares such answers.
+        for first, second in zip(one.images, two.images) if not hasattr(model.eye, "inverse") else ():
+            assert np.abs(first.pixels.astype(int) - second.pixels).max() <= 1
         for first, second in zip(one.outputs, two.outputs):
             assert first.label == second.label and first.count == second.count
             assert not first.count or np.abs(np.sort(first.scores) - np.sort(second.scores)).max() < 1e-4
@@ -275,7 +310,7 @@ def test_batch_1_equals_batch_8(model):
 
 
 def test_every_kind_was_seen():
-    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (14, 6, 8, 18) and len(CASES) == 29 + 18
+    assert (len(LINKS), len(EYES), len(LANGUAGES), len(recipe_names())) == (14, 6, 8, 19) and len(CASES) == 31 + 19
     assert recipe_names()
     for section, known in BUILT_IN.items():
         entries = [recipe[section] for recipe in CASES.values() if recipe.get(section)]

@@ -8,7 +8,7 @@ from typing import Any
 from superlens.links.base import LinkFormat
 from superlens.parts import construct, find_class, nearest
 from superlens.processor import Processor
-from superlens.vision.canvas import CanvasRule, TokenGrid
+from superlens.vision.canvas import CanvasRule, EveryToken, TokenGrid
 
 HOUSE = ("format", "tokens", "width", "embedding_width", "scale", "decoder_width", "vocabulary")  # what every link is handed
 
@@ -64,6 +64,12 @@ def assemble(recipe: dict[str, Any]):
         for name, entry in recipe["decoders"].items()
     }
     links = _links(recipe, language, decoders)
+    for name, link in links.items():
+        if link.format.shows and not (hasattr(eye, "inverse") and isinstance(projector.grid, EveryToken)):
+            raise ValueError(
+                f"links.{name} writes what the eye sees token by token: this needs an eye that can be inverted (mae, vqgan) and "
+                "projector: {type: tokens}."
+            )
     house = {
         "grid": projector.grid,
         "level_channels": eye.level_channels,

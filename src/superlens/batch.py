@@ -93,7 +93,8 @@ class Batch:
     """Everything a forward needs.
 
     ids_RT; position_ids_RT restart at 0 for every sample; labelled_P flat positions with a label and their wanted_P ids.
-    visual: (flat first position, count, picture number). slots: link -> flat first positions. values: by link. lessons: what a stage
+    visual: (flat first position, count, picture number). slots: link -> flat first positions. values: by link. features: link ->
+    (flat first position, count, picture number, whether it is to be said) of pictures that it writes. lessons: what a stage
     teaches beside the answers (lessons/).
     """
 
@@ -105,6 +106,7 @@ class Batch:
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: dict[str, list[int]] = field(default_factory=dict)
     values: dict[str, Values] = field(default_factory=dict)
+    features: dict[str, list[tuple[int, int, int, bool]]] = field(default_factory=dict, init=False)
     groups: list[Placed] = field(default_factory=list)
     regions: list[Pointed] = field(default_factory=list)
     videos: list[Shown] = field(default_factory=list)
@@ -167,6 +169,8 @@ def collate(samples: list[Sample], rows: list[list[int]] | None = None) -> Batch
                 batch.videos.append(Shown(start + at, count, numbers, clip, stamps))
             for at, link in sample.slots:
                 batch.slots.setdefault(link, []).append(start + at)
+            for at, count, picture, link, learned in sample.features:
+                batch.features.setdefault(link, []).append((start + at, count, first + picture, learned))
             for at, link, value, learned in sample.values:
                 values.setdefault(link, []).append((start + at, value, learned))
             for group in sample.groups:

@@ -49,7 +49,7 @@ class Speaker:
     position: int = 0
     forced: list[int] = field(default_factory=list)  # ids that must come next (emitted tokens after a routing token)
     feed: int = 0  # the id of the next step
-    value: float | None = None  # what it stands for, where it is an anchor of continuous values
+    value: float | Tensor | None = None  # what it stands for, where it is an anchor of continuous values, or one itself
     link: str | None = None  # the link whose queries follow it in that step
     last: bool = False  # the next step is fed only for its hidden states: the answer is as long as it may be
     done: bool = False
@@ -85,6 +85,7 @@ class Generator:
                 self.read_at.add(ids[-1])
                 if form.slots:
                     self.slot_links[ids[-1]] = name
+        self.showing = {processor.token_ids[form.start("")[0].name]: form for form in processor.formats.values() if form.shows}
         values = [token for token, role in processor.roles.items() if role == "value"]
         self.anchors = {processor.token_ids[token]: processor.owner[token] for token in values}
         self.end_ids = set(processor.end_ids)
@@ -193,16 +194,25 @@ class Generator:
             chances = (logits_SV.gather(1, chosen_S1)[:, 0] - logits_SV.logsumexp(1)).exp().tolist()
         for row, (speaker, token, chance) in enumerate(zip(speakers, chosen, chances)):
             if not speaker.done:
-                speaker.value = self._value(token, logits_SV[row])
+                speaker.value = self._value(token, logits_SV[row], self.last_SD[row])
                 self._write(speaker, token, chance)
 
-    def _value(self, token: int, logits_V: Tensor) -> float | None:
-        """The continuous value that a chosen anchor stands for, in the light of its neighbours."""
+    def _value(self, token: int, logits_V: Tensor, hidden_D: Tensor) -> float | Tensor | None:
+        """The continuous value that a chosen token stands for, in the light of the state that chose it."""
         if token not in self.anchors:
             return None
         name = self.anchors[token]
         first = self.model.first_id(name)
-        return self.model.links[name].next_value(logits_V[first : first + len(self.model.links[name].tokens)], token - first)
+        link = self.model.links[name]
+        return link.next_value(logits_V[first : first + len(link.tokens)], token - first, hidden_D)
+
+    def _shown(self, speaker: Speaker, chosen: int) -> list[int]:
+        """What follows a token that begins a picture: as many values as the last picture shown has tokens, and the end."""
+        form = self.showing.get(chosen)
+        if form is None or not speaker.prompt.visual:
+            return []
+        names, end = form.values_follow(speaker.prompt.visual[-1][1])
+        return [self.processor.token_ids[name] for name in (*names, end)]
 
     def _pick(self, logits_V: Tensor, generator: np.random.Generator) -> int:
         logits_V = logits_V / self.sampling.temperature
@@ -232,7 +242,7 @@ class Generator:
         if link:
             written.slots[len(written.ids) - 1] = speaker.position + 1
         if not speaker.forced:
-            speaker.forced = list(self.emitting.get(chosen) or self.after_label.get(chosen, ()))
+            speaker.forced = list(self.emitting.get(chosen) or self.after_label.get(chosen, ())) or self._shown(speaker, chosen)
         if len(written.ids) >= self.sampling.max_new_tokens and not speaker.forced:
             # What a link reads from is fed even so.
             speaker.last = chosen in self.read_at
@@ -249,7 +259,7 @@ class Generator:
         for row, speaker in enumerate(speakers):
             if speaker.value is not None and not speaker.done:
                 link = self.model.links[self.anchors[speaker.feed]]
-                embeds_SWD[row, 0] = link.embed_values(torch.tensor([speaker.value], device=device))[0].to(embeds_SWD.dtype)
+                embeds_SWD[row, 0] = link.embed_value(speaker.value, self.model.projector).to(embeds_SWD.dtype)
         if W > 1:
             embeds_SWD = torch.cat([embeds_SWD, embeds_SWD.new_zeros(len(speakers), W - 1, embeds_SWD.shape[2])], 1)
             for row, rows_nD in queries.items():

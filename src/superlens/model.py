@@ -233,11 +233,9 @@ class Superlens(SavedModel):
         logits_PV = self.logits(outputs.hidden_RTD.flatten(0, 1)[batch.labelled_P])
         words = F.cross_entropy(logits_PV.float(), batch.wanted_P, reduction="sum")
         losses: Losses = {"words": (words, float(len(batch.wanted_P)))}
-        for name, given in batch.values.items():
-            said_P = given.positions_P[given.learned_P]
-            logits_PV = self.logits(outputs.hidden_RTD.flatten(0, 1)[said_P - 1])
-            total = self.links[name].value_loss(logits_PV, self.first_id(name), given.values_P[given.learned_P])
-            losses[f"{name}.value"] = (total, float(len(said_P)))
+        for name in self.sequences:
+            if count := self.links[name].value_count(batch):
+                losses[f"{name}.value"] = (self.links[name].values_loss(self, outputs, batch), count)
         losses |= {name: lesson.loss(self, outputs) for name, lesson in batch.lessons.items() if lesson.count}
         for one in outputs.asked:
             for name, (total, count) in self.decoders[one.decoder].loss(one.raw, one.requests.targets).items():
@@ -250,7 +248,7 @@ class Superlens(SavedModel):
         counts = {"words": float(len(batch.wanted_P))}
         counts |= {name: batch.lessons[name].count if name in batch.lessons else 0.0 for name in self.lessons}
         for name in self.sequences:
-            counts[f"{name}.value"] = float(batch.values[name].learned_P.sum()) if name in batch.values else 0.0
+            counts[f"{name}.value"] = self.links[name].value_count(batch)
         for name, decoder in self.decoders.items():
             links = [key for key, link in self.links.items() if link.format.decoder == name]
             targets = [p.group.target for p in batch.groups if p.group.link in links and p.group.target is not None]
@@ -266,7 +264,7 @@ class Superlens(SavedModel):
     @property
     def sequences(self) -> list[str]:
         """Names of the links that write continuous values."""
-        return [name for name, link in self.links.items() if hasattr(link, "embed_values")]
+        return [name for name, link in self.links.items() if hasattr(link, "values_loss")]
 
     def rounds(self, batch: Batch) -> int:
         """How often, at most, this batch runs the eye or a decoder: once per canvas size and link, and once without a picture."""

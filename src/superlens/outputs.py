@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from superlens.batch import Placed
+from superlens.batch import Batch, Placed
 from superlens.decoders.base import Requests
 from superlens.vision.scene import Scene
 
@@ -33,6 +33,13 @@ class Outputs:
     states: tuple[Tensor, ...] = ()  # of every depth of the language model, where a lesson reads them
     asked: list[Asked] = field(default_factory=list)
     idle: Tensor | float = 0.0  # zero, depending on parts that ran only to keep processes in step
+
+    def tokens_of(self, batch: Batch, picture: int) -> Tensor:
+        """[C, h, w] the eye's token map of a picture, by its number in the batch."""
+        for scene, pictures in zip(self.scenes, batch.pictures, strict=True):
+            if picture in pictures.numbers:
+                return scene.tokens[pictures.numbers.index(picture)]
+        raise IndexError(f"picture {picture} is not in the batch")
 
 
 def merge_asked(asked: list[Asked]) -> list[Asked]:

@@ -16,12 +16,15 @@ BUILT_IN: dict[str, dict[str, str]] = {
     "eye": {
         "backbone": "superlens.vision.eye.BackboneEye",
         "hf": "superlens.vision.eye.HiddenStateEye",
+        "mae": "superlens.vision.invertible.MaskedAutoencoderEye",
+        "vqgan": "superlens.vision.invertible.QuantisedEye",
     },
     "projector": {
         "linear": "superlens.vision.projector.LinearProjector",
         "mlp": "superlens.vision.projector.MLPProjector",
         "merge": "superlens.vision.projector.MergeProjector",
         "qformer": "superlens.vision.qformer.QFormerProjector",
+        "tokens": "superlens.vision.projector.TokenProjector",
     },
     "regions": {"region_encoder": "superlens.vision.regions.RegionEncoder"},
     "video": {
@@ -36,6 +39,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "picture": "superlens.links.picture.PictureLink",
         "codec": "superlens.links.codec.CodecLink",
         "sequence": "superlens.links.sequence.SequenceLink",
+        "feature": "superlens.links.feature.FeatureLink",
         "phrase": "superlens.links.phrase.PhraseLink",
     },
     "decoders": {
@@ -45,6 +49,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "multiscale_segmenter": "superlens.decoders.prompted.MultiScaleSegmenter",
         "keypoint_detector": "superlens.decoders.keypoint_detector.KeypointDetector",
         "flow_painter": "superlens.decoders.flow_painter.FlowPainter",
+        "inverse": "superlens.decoders.inverse.Inverse",
         "restorer": "superlens.decoders.restorer.Restorer",
     },
 }
@@ -53,6 +58,8 @@ LESSONS = {
     "names": "superlens.lessons.naming.Naming",
     "gaze": "superlens.lessons.gaze.Gaze",
     "pointing": "superlens.lessons.pointing.Pointing",
+    "hiding": "superlens.lessons.inverting.Hiding",
+    "inverting": "superlens.lessons.inverting.Inverting",
 }
 
 CODES = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Slots, Token, Value, Words, kind_of
+from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Seen, Slots, Token, Value, Words, kind_of
 from superlens.links.codec import CodecFormat
 from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Mention, Message, Part, Region, Text
 from superlens.reading import AnswerReader, Written
@@ -45,6 +45,7 @@ class Sample:
     visual: list[tuple[int, int, int]] = field(default_factory=list)
     slots: list[tuple[int, str]] = field(default_factory=list)
     values: list[tuple[int, str, float, bool]] = field(default_factory=list)
+    features: list[tuple[int, int, int, str, bool]] = field(default_factory=list)
     regions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
     mentions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
     videos: list[tuple[int, int, list[np.ndarray], Clip, list[list[int]]]] = field(default_factory=list)
@@ -118,6 +119,15 @@ class Processor:
             raise ValueError(f"the conversation is {len(sample)} tokens long, the model reads at most {self.max_tokens}: shorten it.")
         return sample
 
+    def format_of(self, part: Part) -> LinkFormat:
+        """Of the link that writes a part. ValueError when there is none."""
+        kind = kind_of(part)
+        for form in self.formats.values():
+            if form.part == kind:
+                return form
+        known = sorted({form.part for form in self.formats.values()})
+        raise ValueError(f"this recipe has no link that writes {kind}; it writes {', '.join(known) or 'words only'}.")
+
     def words(self, text: str) -> list[int]:
         """Plain text -> ids of the language model's own tokenizer; special tokens that a user types stay plain words."""
         return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True) if text else []
@@ -146,7 +156,7 @@ class Processor:
             marks = [mark(part, learn) for part in message.content]
             if learn:
                 found += objects_of(message)
-                painted += message.images
+                painted += [image for image in message.images if not self.format_of(image).shows]
             else:
                 again = [*painted, *(found[:MOST_AGAIN] if self.points_at else [])]
                 marks = [mark(part, False) for part in again] + marks
@@ -218,6 +228,11 @@ class Writer:
 
     def _text(self, part: Text, learn: bool) -> None:
         words = part.text.replace(MARK, "").replace(MARK_END, "")
+        for form in self.processor.formats.values() if not learn and words.strip() else ():
+            if (pieces := form.asked(words)) is not None:
+                for piece in pieces:
+                    self._write(piece, form, False)
+                return
         places = self._extend(self.processor.words(words), learn)
         if not part.mentions or words != part.text:
             return
@@ -243,13 +258,13 @@ class Writer:
         self.learned += [learn] * len(ids)
         return list(range(start, len(self.ids)))
 
-    def _picture(self, image: Image) -> None:
+    def _picture(self, image: Image) -> list[int]:
         pixels_HWC, canvas = self.processor.canvas.place(image.pixels)
         count = self.processor.grid.count(canvas.size)
         self.out.visual.append((len(self.ids), count, len(self.out.pictures)))
         self.out.pictures.append(pixels_HWC)
         self.out.canvases.append(canvas)
-        self._extend([PICTURE] * count, False)
+        return self._extend([PICTURE] * count, False)
 
     def _video(self, video: Video) -> None:
         watch = self.processor.watch
@@ -291,7 +306,7 @@ class Writer:
         return self.out.canvases[part.image]
 
     def _part(self, part: Part, learn: bool) -> None:
-        form = self._format_of(part)
+        form = self.processor.format_of(part)
         canvas, image = self._spoken_of(part, form)
         routed: list[list[int]] = []  # positions of each routing token and what follows it
         absent = False
@@ -300,7 +315,7 @@ class Writer:
             role = self.processor.roles[piece.name] if isinstance(piece, Token) else None
             if role in ROUTING:
                 routed.append(at)
-            elif role == "emitted" or isinstance(piece, Slots):
+            elif role == "emitted" or isinstance(piece, Slots | Seen):
                 routed[-1] += at
             absent |= role == "absent"
         if form.decoder is not None and not absent:
@@ -338,16 +353,12 @@ class Writer:
         if isinstance(piece, Value):
             self.out.values.append((len(self.ids), form.name, piece.value, learn))
             return self._extend([SLOT], False)
+        if isinstance(piece, Seen):
+            at = self._picture(piece.image)
+            self.out.features.append((at[0], len(at), len(self.out.pictures) - 1, form.name, learn))
+            return at
         self.out.slots.append((len(self.ids), form.name))
         return self._extend([SLOT] * piece.count, False)
-
-    def _format_of(self, part: Part) -> LinkFormat:
-        kind = kind_of(part)
-        for form in self.processor.formats.values():
-            if form.part == kind:
-                return form
-        known = sorted({form.part for form in self.processor.formats.values()})
-        raise ValueError(f"this recipe has no link that writes {kind}; it writes {', '.join(known) or 'words only'}.")
 
 
 def objects_of(message: Message) -> list[Region]:
@@ -373,7 +384,10 @@ def on_canvas(part: Part, canvas: Canvas | None, rule: CanvasRule) -> Part:
         turned = part.restored and placed.original == canvas.original[::-1]
         if placed != canvas and not turned:
             raise ValueError(f"a changed copy is {part.size[0]} x {part.size[1]} pixels, unlike the picture it was made from.")
-        return Image(pixels_HWC, of=part.of, restored=part.restored)
+        if part.restored:  # at its own size: turned, it may not be padded as its source is
+            height, width = placed.scaled
+            return Image(pixels_HWC[:height, :width], of=part.of, restored=True)
+        return Image(pixels_HWC, of=part.of)
     if isinstance(part, Boxes):
         return Boxes(part.label, canvas.boxes_to_canvas(part.xyxy), ignore=part.ignore, image=part.image)
     if isinstance(part, Masks):

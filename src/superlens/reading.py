@@ -26,7 +26,7 @@ class Written:
     chances: list[float] = field(default_factory=list)
     places: list[int] = field(default_factory=list)
     slots: dict[int, int] = field(default_factory=dict)
-    values: dict[int, float] = field(default_factory=dict)
+    values: dict[int, object] = field(default_factory=dict)
 
 
 @dataclass
@@ -136,6 +136,15 @@ class AnswerReader:
                 return index
             index += 1
             places.append(written.places[index])
+        if form.shows:
+            count = self.processor.grid.count(self.canvases[self.image].size) if self.image < len(self.canvases) else 0
+            names, end = form.values_follow(count)
+            ids = [self.processor.token_ids[follows] for follows in (*names, end)]
+            if written.ids[index + 1 : index + 1 + len(ids)] != ids:
+                self.notes.append("a picture was begun and not finished; it was left out")
+                return index
+            places += written.places[index + 1 : index + 1 + count]
+            index += len(ids)
         if form.slots:
             first = written.slots.get(index)
             if first is None:
@@ -232,8 +241,9 @@ class AnswerReader:
                     start, told = told, len(words)
             else:
                 words, start, told, added = [], 0, 0, name
-                if index in written.values:
-                    added = self.processor.formats[self.processor.owner[name]].code.name(written.values[index])
+                spelling = getattr(self.processor.formats[self.processor.owner[name]], "code", None)
+                if index in written.values and spelling is not None:
+                    added = spelling.name(written.values[index])
             text += added
             token_of += [index] * len(added)
         return text, token_of

@@ -1,4 +1,4 @@
-"""`superlens data check | convert | world | degrade | preview`."""
+"""`superlens data check | convert | world | docstrings | degrade | preview`."""
 
 from __future__ import annotations
 
@@ -87,6 +87,22 @@ def world(
 
         write_jsonl(drawn(), target)
     say(f"{count} conversations in {target}")
+
+
+@app.command("docstrings")
+def docstrings(
+    out: NewFile,
+    limit: Annotated[int | None, typer.Option(min=1, help="Write only this many lines.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Write the docstrings of Python's standard library as our JSONL: text alone, for a language model that has seen no picture."""
+    from superlens.data.convert import write_jsonl
+    from superlens.data.docstrings import conversations
+
+    target = _new_file(out)
+    talks = conversations(seed, limit)
+    write_jsonl(talks, target)
+    say(f"{len(talks)} conversations in {target}")
 
 
 @app.command("degrade")

@@ -46,7 +46,14 @@ class Value:
     value: float
 
 
-Piece = Words | Token | Slots | Value
+@dataclass(frozen=True)
+class Seen:
+    """A picture of the answer as its visual tokens, each of which the link predicts from the position before it."""
+
+    image: Image
+
+
+Piece = Words | Token | Slots | Value | Seen
 ROUTING = ("route", "member")  # roles of the tokens that hand over to a decoder
 
 
@@ -74,8 +81,11 @@ class LinkFormat:
 
     Roles: "open" and "close" stand around a label; "route" hands over to a decoder; "member" does so for something that belongs to the
     thing routed before it; "absent" says that the thing is not there; "emitted" tokens follow a routing token one by one; "code" tokens
-    are part of what a codec spells, "begin" and "end" those around its numbers; "value" tokens are what a value lies between.
+    are part of what a codec spells, "begin" and "end" those around its numbers; "value" tokens are what a value lies between, or stand
+    for one, and "end of values" follows the last; "task" tokens stand for what a user asks.
     """
+
+    shows: ClassVar[bool] = False  # what it writes is itself a picture shown, so that the next question need not show it again
 
     def __init__(self, name: str, part: str, decoder: str | None, phrase: tuple[str, str] | None):
         self.name = name
@@ -98,6 +108,10 @@ class LinkFormat:
     def roles(self) -> dict[str, str]:
         """Added tokens in order -> their role."""
         return {self.phrase[0]: "open", self.phrase[1]: "close"} if self.phrase else {}
+
+    def asked(self, words: str) -> list[Piece] | None:
+        """What stands in the sequence for a text of the user; None: its words. ValueError for what the link has no tokens for."""
+        return None
 
     def write_label(self, label: str) -> list[Piece]:
         """`<p> label</p>`, or nothing for a link without phrase tokens (LISA).

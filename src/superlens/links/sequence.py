@@ -84,7 +84,23 @@ class SequenceLink(CodecLink):
         below, above = (F.cross_entropy(logits_PV.float(), first + anchor_P, reduction="none") for anchor_P in (below_P, above_P))
         return torch.lerp(below, above, share_P).sum()
 
-    def next_value(self, logits_A: Tensor, best: int) -> float:
+    def embed_value(self, value: float, projector=None) -> Tensor:
+        """One place -> [D]."""
+        return self.embed_values(torch.tensor([value], device=self.token_rows.device))[0]
+
+    def value_count(self, batch) -> float:
+        """How many places are to be said."""
+        given = batch.values.get(self.format.name)
+        return 0.0 if given is None else float(given.learned_P.sum())
+
+    def values_loss(self, model, outputs, batch) -> Tensor:
+        """Sum of the losses of the places in a batch, each read before it."""
+        given = batch.values[self.format.name]
+        said_P = given.positions_P[given.learned_P]
+        logits_PV = model.logits(outputs.hidden_RTD.flatten(0, 1)[said_P - 1])
+        return self.value_loss(logits_PV, model.first_id(self.format.name), given.values_P[given.learned_P])
+
+    def next_value(self, logits_A: Tensor, best: int, hidden_D: Tensor | None = None) -> float:
         """The place that the anchors' logits [A] mean: between the chosen one and the likelier one of its neighbours, by their chances.
 
         The paper's repository has no decoding of times; at a soft label's optimum this gives the place back.

@@ -55,7 +55,8 @@ def scale_names() -> list[str]:
 
 def rescale(values: dict[str, Any], name: str) -> None:
     """Another size for a whole recipe, in place: eye, canvas, projector, language model and stages are those of the scale; each decoder
-    is given the scale's sizes for its type, or becomes the light one for the part that its links write. Links and data stay.
+    is given the scale's sizes for its type, or becomes the light one for the part that its links write. Links and data stay. Eyes of
+    the types that the scale names under `eyes` bring sections of their own.
 
     Raises ValueError naming the nearest scale, or a part that the scale has no decoder for.
     """
@@ -71,7 +72,8 @@ def rescale(values: dict[str, Any], name: str) -> None:
         kind = (values.get("decoders") or {}).get(decoder, {}).get("type")
         kind = kind if kind in scale["decoders"] else scale["light"][part]
         values["decoders"][decoder] = {"type": kind, **copy.deepcopy(scale["decoders"][kind])}
-    values.update({section: copy.deepcopy(scale[section]) for section in RESCALED})
+    own = scale["eyes"].get((values.get("eye") or {}).get("type"), {})
+    values.update({section: copy.deepcopy(scale[section]) for section in RESCALED} | copy.deepcopy(own))
     if values.get("regions"):
         values["regions"] = {"type": values["regions"]["type"]}
     if values.get("video"):

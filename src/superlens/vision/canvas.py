@@ -116,3 +116,17 @@ class TokenGrid:
         """Number of visual tokens for a canvas of (height, width) pixels."""
         rows, columns = self.pool_and_shape(canvas_size)[1]
         return rows * columns
+
+
+@dataclass(frozen=True)
+class EveryToken:
+    """As `TokenGrid`, for all tokens of an eye as they are: one for each cell of `stride` pixels, and `lead` before them."""
+
+    stride: int
+    lead: int = 0
+
+    def pool_and_shape(self, canvas_size: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+        return 1, (1, self.count(canvas_size))
+
+    def count(self, canvas_size: tuple[int, int]) -> int:
+        return self.lead + (canvas_size[0] // self.stride) * (canvas_size[1] // self.stride)

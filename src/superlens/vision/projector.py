@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from superlens.vision.canvas import TokenGrid
+from superlens.vision.canvas import EveryToken, TokenGrid
 
 WAVES = 16
 
@@ -101,6 +101,25 @@ class MergeProjector(Projector):
 
     def project(self, cells_BTC: Tensor) -> Tensor:
         return self.layers(cells_BTC)
+
+
+class TokenProjector(nn.Module):
+    """One linear layer over the tokens of an eye that has no map, a class token among them (LM4LV's adapter): nothing is pooled, and
+    nothing added, so that what the eye saw can be drawn again. lead: tokens before those of the cells (1 for a class token)."""
+
+    def __init__(self, in_channels: int, width: int, stride: int, scale: float, lead: int = 0):
+        super().__init__()
+        self.grid = EveryToken(stride, lead)
+        self.layers = nn.Linear(in_channels, width)
+        nn.init.normal_(self.layers.weight, std=scale / in_channels**0.5)
+        nn.init.zeros_(self.layers.bias)
+
+    def project(self, cells_BTC: Tensor) -> Tensor:
+        return self.layers(cells_BTC)
+
+    def forward(self, tokens_BC1T: Tensor, canvas_size: tuple[int, int]) -> Tensor:
+        """[B, C, 1, T] -> [B, T, D]."""
+        return self.project(tokens_BC1T.flatten(2).transpose(1, 2))
 
 
 def mlp(in_width: int, width: int, depth: int) -> nn.Sequential:

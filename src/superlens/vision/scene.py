@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -15,13 +16,15 @@ class Scene:
 
     levels: maps [B, C, h, w], finest first (strides about 4, 8, 16, 32), for decoders.
     tokens: map [B, C', h', w'] from which the projector makes visual tokens.
-    canvases: B geometries. pixels_BHWC: the pictures themselves, uint8, for decoders that change them.
+    canvases: B geometries. pixels_BHWC: the pictures themselves, uint8, for decoders that change them. inverse: of an
+    eye that can be inverted (vision/invertible.py), features [B, T, C] back to pixels [B, 3, H, W] of 0..1.
     """
 
     levels: list[Tensor]
     tokens: Tensor
     canvases: list[Canvas]
     pixels_BHWC: Tensor | None = None
+    inverse: Callable[[Tensor], Tensor] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

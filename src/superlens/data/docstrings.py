@@ -1,0 +1,51 @@
+"""Text that ships with Python: the docstrings of its standard library, for a language model that is to know words alone.
+
+Nothing is imported: the sources are parsed. No picture, and no caption of one, is among them.
+"""
+
+from __future__ import annotations
+
+import ast
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from superlens.message import Conversation, Message
+
+LEAST, MOST = 40, 700  # letters of a text
+LEFT_OUT = {"test", "tests", "idlelib", "site-packages", "lib2to3", "__pycache__"}
+
+
+def docstrings(folder: str | Path | None = None) -> Iterator[tuple[str, str]]:
+    """(name, text) of every module, class and function that says what it does. folder: of the sources; default Python's own."""
+    root = Path(folder or sysconfig.get_path("stdlib"))
+    for file in sorted(root.rglob("*.py")):
+        place = file.relative_to(root)
+        if LEFT_OUT & set(place.parts):
+            continue
+        try:
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+        except (SyntaxError, UnicodeDecodeError, ValueError):
+            continue  # a source for another Python
+        module = ".".join(place.with_suffix("").parts).removesuffix(".__init__")
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                text = ast.get_docstring(node)
+                if text and len(text) >= LEAST:
+                    name = module if isinstance(node, ast.Module) else f"{module}.{node.name}"
+                    yield name, " ".join(text.split())
+
+
+def conversations(seed: int = 0, limit: int | None = None, folder: str | Path | None = None) -> list[Conversation]:
+    """What is asked for by name, and told; long texts in pieces, each asked for by the words before it. Shuffled by seed."""
+    talks = []
+    for name, text in docstrings(folder):
+        words, before = text, name
+        while words:
+            piece = words if len(words) <= MOST else words[:MOST].rpartition(" ")[0] or words[:MOST]
+            talks.append(Conversation((Message("user", before), Message("assistant", piece))))
+            words, before = words[len(piece) :].strip(), piece[-80:].strip()
+    order = np.random.default_rng(seed).permutation(len(talks))
+    return [talks[index] for index in order[:limit]]

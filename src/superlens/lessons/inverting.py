@@ -1,0 +1,79 @@
+"""Hiding and inverting: what an eye that can be inverted is taught before anything else, from pictures alone.
+
+Hiding is the pre-training of masked autoencoders (He et al., arXiv 2111.06377). Inverting tunes the way back to draw the whole picture,
+by the mean absolute error (LM4LV, 2405.15734, adds a perceptual term; it costs PSNR): train `eye.backbone.decoder.*` alone, and the
+encoder stays as it was pre-trained.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from superlens.batch import Batch
+
+
+@dataclass(frozen=True)
+class Hiding:
+    """The teacher."""
+
+    @classmethod
+    def of(cls, processor) -> Hiding:
+        return cls()
+
+    def __call__(self, batch: Batch) -> HiddenPatches:
+        return HiddenPatches(float(sum(len(pictures.numbers) for pictures in batch.pictures)))
+
+
+@dataclass
+class HiddenPatches:
+    """count: pictures. The loss is drawn anew by every forward: which patches are hidden is left to chance."""
+
+    count: float
+    deep: ClassVar[bool] = False
+
+    def to(self, device) -> HiddenPatches:
+        return self
+
+    def loss(self, model, outputs) -> tuple[Tensor, float]:
+        totals = [model.eye.masked_loss(scene.pixels_BHWC).sum() for scene in outputs.scenes]
+        return torch.stack(totals).sum(), self.count
+
+
+@dataclass(frozen=True)
+class Inverting:
+    """The teacher."""
+
+    @classmethod
+    def of(cls, processor) -> Inverting:
+        return cls()
+
+    def __call__(self, batch: Batch) -> Whole:
+        return Whole(float(sum(len(pictures.numbers) for pictures in batch.pictures)))
+
+
+@dataclass
+class Whole:
+    """count: pictures."""
+
+    count: float
+    deep: ClassVar[bool] = False
+
+    def to(self, device) -> Whole:
+        return self
+
+    def loss(self, model, outputs) -> tuple[Tensor, float]:
+        """Sum over pictures of the mean absolute difference, of 0..1, within the picture; a quantised eye's codebook beside it."""
+        total = torch.zeros((), device=model.eye.mean.device)
+        for scene in outputs.scenes:
+            drawn_B3HW = scene.inverse(scene.tokens.flatten(2).transpose(1, 2))
+            wanted_B3HW = scene.pixels_BHWC.permute(0, 3, 1, 2).float() / 255
+            for canvas, drawn_3HW, wanted_3HW in zip(scene.canvases, drawn_B3HW, wanted_B3HW, strict=True):
+                height, width = canvas.scaled
+                total = total + (drawn_3HW - wanted_3HW)[:, :height, :width].abs().mean()
+            if hasattr(model.eye, "quantiser_loss"):
+                total = total + model.eye.quantiser_loss(scene.pixels_BHWC) * len(scene.canvases)
+        return total, self.count

@@ -1,0 +1,121 @@
+"""Eyes that can be inverted: what they see of a picture is enough to draw it again.
+
+LM4LV (arXiv 2405.15734) needs such an eye: a frozen language model can only give back what the eye let through. Its own is a masked
+autoencoder (He et al., arXiv 2111.06377): the encoder as it was pre-trained, nothing masked, order and class token kept; its decoder is
+tuned to draw the whole picture. Beside it the visual modules it is compared with: VQGAN (Esser et al., 2012.09841), continuous or as
+discrete codes (as BEiT predicts, 2106.08254).
+
+Shapes: B pictures, H W canvas pixels, C channels, T tokens of a picture. An eye's token map is one row of T cells: [B, C, 1, T].
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from superlens.parts import resolve_config
+from superlens.vision.canvas import Canvas
+from superlens.vision.eye import IMAGENET_MEAN, IMAGENET_STD, Eye
+from superlens.vision.scene import Scene
+
+
+class InvertibleEye(Eye):
+    """tokens: T of a picture. Its scenes know the way back, `Scene.inverse`."""
+
+    tokens: int
+
+    def features(self, pixels_B3HW: Tensor) -> Tensor:
+        """Normalised pixels -> [B, T, C]."""
+        raise NotImplementedError
+
+    def drawn(self, features_BTC: Tensor) -> Tensor:
+        """The way back: [B, T, C] -> normalised pixels [B, 3, H, W]."""
+        raise NotImplementedError
+
+    def see(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
+        self.check_canvas(canvases[0].size)
+        tokens_BC1T = self.features(self.normalise(pixels_BHWC)).transpose(1, 2)[:, :, None]
+        return Scene([tokens_BC1T], tokens_BC1T, canvases, pixels_BHWC, self.inverse)
+
+    def inverse(self, features_BTC: Tensor) -> Tensor:
+        """[B, T, C] -> pixels [B, 3, H, W] of 0..1, not clipped."""
+        return (self.drawn(features_BTC).float() * self.std + self.mean) / 255
+
+
+class MaskedAutoencoderEye(InvertibleEye):
+    """ViT-MAE of Transformers, encoder and decoder. config: of `ViTMAEForPreTraining` as a dict with `model_type`.
+
+    C is the encoder's width, T its patches and the class token.
+    """
+
+    def __init__(self, config: dict, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+        from transformers import ViTMAEForPreTraining
+
+        super().__init__(mean, std)
+        self.backbone = ViTMAEForPreTraining(resolve_config(config))
+        config = self.backbone.config
+        self.mask_share, config.mask_ratio = config.mask_ratio or 0.75, 0.0
+        self.fixed_size, self.token_stride = config.image_size, config.patch_size
+        self.tokens = 1 + (config.image_size // config.patch_size) ** 2
+        self.token_channels = self.level_channels = config.hidden_size
+
+    def in_order(self, count: int) -> Tensor:
+        """[B, T - 1]: every patch in its place."""
+        return torch.arange(self.tokens - 1, device=self.mean.device).expand(count, -1)
+
+    def features(self, pixels_B3HW: Tensor) -> Tensor:
+        return self.backbone.vit(pixels_B3HW, noise=self.in_order(len(pixels_B3HW)).float()).last_hidden_state
+
+    def drawn(self, features_BTC: Tensor) -> Tensor:
+        patches_BTP = self.backbone.decoder(features_BTC, self.in_order(len(features_BTC))).logits
+        return self.backbone.unpatchify(patches_BTP)
+
+    def masked_loss(self, pixels_BHWC: Tensor) -> Tensor:
+        """The pre-training: mean squared error, of each picture [B], over the patches that were hidden."""
+        pixels_B3HW = self.normalise(pixels_BHWC)
+        config = self.backbone.vit.embeddings.config
+        config.mask_ratio = self.mask_share
+        try:
+            seen = self.backbone.vit(pixels_B3HW)
+        finally:
+            config.mask_ratio = 0.0
+        said_BTP = self.backbone.decoder(seen.last_hidden_state, seen.ids_restore).logits.float()
+        wanted_BTP = self.backbone.patchify(pixels_B3HW).float()
+        if self.backbone.config.norm_pix_loss:
+            wanted_BTP = nn.functional.layer_norm(wanted_BTP, wanted_BTP.shape[-1:], eps=1e-6)
+        error_BT = (said_BTP - wanted_BTP).square().mean(2)
+        return (error_BT * seen.mask).sum(1) / seen.mask.sum(1)
+
+
+class QuantisedEye(InvertibleEye):
+    """A VQGAN: diffusers' `VQModel`. config: its arguments. side: of its pictures, pixels.
+
+    codes: tokens are entries of its codebook; else what the encoder says before one is chosen.
+    """
+
+    def __init__(self, config: dict, side: int = 256, codes: bool = False, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)):
+        from diffusers import VQModel
+
+        super().__init__(mean, std)
+        self.backbone = VQModel(**{key: value for key, value in config.items() if key != "model_type"})
+        self.codes, self.fixed_size = codes, side
+        self.token_stride = 2 ** (len(self.backbone.config.block_out_channels) - 1)
+        if side % self.token_stride:
+            raise ValueError(f"eye: side must be a multiple of {self.token_stride}, got {side}.")
+        self.cells = side // self.token_stride
+        self.tokens = self.cells**2
+        self.token_channels = self.level_channels = self.backbone.config.vq_embed_dim or self.backbone.config.latent_channels
+
+    def features(self, pixels_B3HW: Tensor) -> Tensor:
+        latents_BChw = self.backbone.encode(pixels_B3HW).latents
+        if self.codes:
+            latents_BChw = self.backbone.quantize(latents_BChw)[0]
+        return latents_BChw.flatten(2).transpose(1, 2)
+
+    def drawn(self, features_BTC: Tensor) -> Tensor:
+        latents_BChw = features_BTC.transpose(1, 2).unflatten(2, (self.cells, self.cells))
+        return self.backbone.decode(latents_BChw, force_not_quantize=not self.codes).sample
+
+    def quantiser_loss(self, pixels_BHWC: Tensor) -> Tensor:
+        """What keeps the codebook and the encoder together (arXiv 1711.00937, equation 3), a scalar."""
+        return self.backbone.quantize(self.backbone.encode(self.normalise(pixels_BHWC)).latents)[1]

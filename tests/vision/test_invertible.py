@@ -1,0 +1,142 @@
+"""Eyes that can be inverted: all tokens in order, the way back, and what they learn from pictures alone."""
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from superlens.lessons.inverting import Hiding, Inverting
+from superlens.outputs import Outputs
+from superlens.train.rows import GlanceCollator
+from superlens.vision.canvas import CanvasRule, EveryToken
+from superlens.vision.invertible import MaskedAutoencoderEye, QuantisedEye
+
+MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
+       "intermediate_size": 32, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
+       "decoder_intermediate_size": 16}  # fmt: skip
+VQGAN = {"block_out_channels": [8, 16], "down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
+         "latent_channels": 4, "num_vq_embeddings": 16, "norm_num_groups": 4, "layers_per_block": 1}  # fmt: skip
+RULE = CanvasRule(longest=32, shortest=32, square=True)
+
+
+def eye(kind="mae", **options):
+    torch.manual_seed(0)
+    made = {"mae": lambda: MaskedAutoencoderEye(MAE), "vqgan": lambda: QuantisedEye(VQGAN, 32, **options)}[kind]()
+    return made.eval()
+
+
+def pictures(count=2, seed=0):
+    return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (count, 32, 32, 3), np.uint8))
+
+
+def seen(made, pixels_BHWC):
+    return made(pixels_BHWC, [RULE.canvas(32, 32)] * len(pixels_BHWC))
+
+
+@pytest.mark.parametrize("kind, tokens, channels", [("mae", 17, 24), ("vqgan", 256, 4)])
+def test_every_token_and_the_way_back(kind, tokens, channels):
+    made = eye(kind)
+    scene = seen(made, pictures())
+    assert scene.tokens.shape == (2, channels, 1, tokens) and made.tokens == tokens and made.token_channels == channels
+    assert EveryToken(made.token_stride, kind == "mae").count((32, 32)) == tokens
+    drawn = scene.inverse(scene.tokens.flatten(2).transpose(1, 2))
+    assert drawn.shape == (2, 3, 32, 32) and drawn.dtype == torch.float32
+
+
+def test_nothing_is_masked_and_the_order_is_kept():
+    made = eye()
+    one, two = (seen(made, pictures()).tokens for _ in range(2))
+    assert torch.equal(one, two)
+    changed = pictures()
+    changed[0, 8:16, 24:32] = 0  # the patch in row 1, column 3
+    moved = (seen(made, changed).tokens - one)[0, :, 0].abs().amax(0)
+    assert int(moved[1:].argmax()) == 7 and float(moved[1]) < float(moved[8])
+
+
+def test_the_encoder_is_that_of_transformers():
+    from transformers import ViTMAEModel
+
+    made = eye()
+    plain = ViTMAEModel(made.backbone.config).eval()
+    plain.load_state_dict(made.backbone.vit.state_dict())
+    pixels = made.normalise(pictures())
+    wanted = plain(pixels, noise=torch.arange(16).float().expand(2, -1)).last_hidden_state
+    assert torch.equal(made.features(pixels), wanted)
+
+
+def test_hiding_is_the_loss_of_transformers():
+    made = eye()
+    torch.manual_seed(3)
+    mine = made.masked_loss(pictures())
+    made.backbone.vit.embeddings.config.mask_ratio = 0.75
+    torch.manual_seed(3)
+    theirs = made.backbone(made.normalise(pictures())).loss
+    assert float(mine.mean().detach()) == pytest.approx(float(theirs.detach()), rel=1e-5)
+
+
+def test_masking_leaves_the_eye_as_it_was():
+    made = eye()
+    before = seen(made, pictures()).tokens
+    made.masked_loss(pictures())
+    assert torch.equal(seen(made, pictures()).tokens, before)
+
+
+@pytest.mark.parametrize("kind", ["mae", "vqgan"])
+def test_inverting_learns_to_draw_what_is_seen(kind):
+    made = eye(kind, codes=True) if kind == "vqgan" else eye()
+    shown = pictures(2) // 8 * 0 + torch.linspace(40, 220, 32).to(torch.uint8)[None, :, None, None]
+    made.train()
+    optimiser = torch.optim.Adam(made.parameters(), 3e-3)
+
+    class Model:
+        eye = made
+
+    told = []
+    for _ in range(25):
+        scene = seen(made, shown)
+        total, count = Inverting.of(None)(batch_of(shown)).loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
+        optimiser.zero_grad()
+        (total / count).backward()
+        optimiser.step()
+        told.append(float(total.detach()))
+    assert count == 2 and told[-1] < 0.8 * told[0]
+
+
+def batch_of(shown):
+    from superlens.batch import Batch, Pictures
+
+    canvas = RULE.canvas(32, 32)
+    empty = torch.empty(0)
+    return Batch(empty, empty, empty, empty, [Pictures(shown, [canvas] * len(shown), list(range(len(shown))))])
+
+
+def test_hiding_counts_pictures():
+    made = eye()
+
+    class Model:
+        eye = made
+
+    lesson = Hiding.of(None)(batch_of(pictures(3)))
+    total, count = lesson.loss(Model, Outputs([seen(made, pictures(3))], [], torch.zeros(1, 1, 1)))
+    assert count == 3 and total > 0 and not lesson.deep
+
+
+def test_a_stage_without_the_language_model_teaches_the_way_back():
+    from superlens.message import Conversation, Image, Message
+
+    recipe = {"eye": {"type": "mae", "config": MAE}, "canvas": {"square": True, "longest": 32, "shortest": 32},
+              "projector": {"type": "tokens", "lead": 1}, "links": {"restore": {"type": "feature", "decoder": "draw"}},
+              "decoders": {"draw": {"type": "inverse"}}}  # fmt: skip
+    model = tiny.model(**recipe)
+    one, two = (Image(pixels.numpy(), of=of, restored=of is not None) for pixels, of in zip(pictures(), (None, 0)))
+    sample = model.processor.encode(Conversation((Message("user", (one, "Do it.")), Message("assistant", (two,)))))
+    batch = GlanceCollator({"inverting": Inverting.of(model.processor)})([sample])["batch"]
+    losses = model(batch)["losses"]
+    assert losses["inverting"][1] == 2 and "restore.value" not in losses
+
+
+def test_a_canvas_of_another_size_is_refused():
+    with pytest.raises(ValueError, match="32 x 32"):
+        eye()(torch.zeros(1, 64, 64, 3, dtype=torch.uint8), [CanvasRule(64, 64, square=True).canvas(64, 64)])
+    with pytest.raises(ValueError, match="multiple"):
+        QuantisedEye(VQGAN, 33)
