@@ -49,6 +49,13 @@ ROWS = [
     ("world", "text", "accuracy", "region_text", "accuracy", 0.80, 0.95),
     ("world", "masks", "miou", "context_masks", "mIoU", 0.50, 0.75),
     ("world", "masks", "pq", "panoptic_masks", "PQ", None, None),
+    *[("photos/images_val.json", "restore", "psnr", *row) for row in (
+        ("noise:25", "psnr", 28.5, 30.0), ("noise:15", "psnr", 31.0, 32.5),
+        ("blur:7", "psnr", None, None), ("blur:7", "gain", 3.0, None), ("pepper:0.05", "psnr", None, None),
+        ("pepper:0.05", "gain", 3.0, None), ("rain:10", "psnr", None, None), ("rain:10", "gain", 3.0, None),
+        ("mask:0.1", "psnr", None, None), ("mask:0.1", "gain", 3.0, None), ("blur:3,noise:15", "gain", None, None),
+        ("none", "psnr", 45.0, None), ("noise:0", "psnr", 37.0, None), ("rotate:90", "psnr", None, None), ("flip", "psnr", None, None),
+    )],
     ("world", "image", "geneval", None, "per_task/colour_image", 0.60, 0.90),
     ("world", "image", "geneval", None, "per_task/relation_image", 0.30, 0.70),
     ("world", "edit", "edit", "edit_image", "made", 0.60, 0.85),
@@ -94,6 +101,8 @@ def command(model: str, row: tuple, limit: int) -> str:
     """The shell command behind a row."""
     data, part, metric, task, *_ = row
     where = data if data == "world" else f"$SUPERLENS_DATA/{data}"
+    if part == "restore":
+        return f"superlens evaluate {model} --data {where} --part image --degrade {task}"
     part = "image" if part == "edit" else part
     asked = f" --task {task}" if task else ""
     limited = f" --limit {limit}" if data == "world" else ""
@@ -122,8 +131,12 @@ def main() -> None:
         key = (name, *row[:4])
         if key not in known:
             limit = options.limit if row[0] == "world" else None
-            source = open_source("world" if row[0] == "world" else str(folder / row[0]))
-            known[key] = evaluate(asked, source, "image" if row[1] == "edit" else row[1], metric=row[2], task=row[3], limit=limit)
+            spoil = {"spoil": row[3]} if row[1] == "restore" else {}
+            source = open_source("world" if row[0] == "world" else str(folder / row[0]), **spoil)
+            part, task = ("image" if row[1] in ("edit", "restore") else row[1]), (None if spoil else row[3])
+            known[key] = evaluate(asked, source, part, metric=row[2], task=task, limit=limit)
+            if spoil and known[key]["before"] is not None:
+                known[key]["gain"] = known[key]["psnr"] - known[key]["before"]
         found = known[key]
         for key in row[4].split("/"):
             found = found.get(key, float("nan"))
@@ -138,7 +151,7 @@ def main() -> None:
         shell = command(options.model, row, options.limit)
         if can(model, row) and options.only in shell and (row[0] == "world" or (folder / row[0]).is_file()):
             figure = measure(model, row)
-            bar = f"{row[5]:.2f} / {row[6]:.2f}" if row[5] else ""
+            bar = " / ".join(f"{one:.2f}" for one in row[5:7] if one)
             what = f"{row[0].split('/')[0]} {row[3] or row[1]} {row[4].rpartition('/')[2]}"
             show(f"| {what} | {figure:.3f} | {bar} | `{shell}` |")
     for name, make, row in BASELINES:

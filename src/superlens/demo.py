@@ -50,7 +50,7 @@ TITLES = {
     "region_text": "What is pointed at", "region_masks": "Segment what is pointed at", "like_boxes": "Others like it",
     "context_masks": "Examples in context", "colour_image": "New pictures", "relation_image": "New pictures, two things",
     "edit_image": "Changed pictures", "absent": "Asked for, not there", "turns": "Several turns", FOLLOWED: "Going on from an answer",
-    "photos": "Photographs",
+    "photos": "Photographs", "restore_image": "Restored photographs",
 }  # fmt: skip
 ABSENT = ("Please mark every {thing} in this picture.", "Outline each {thing} you can see.")
 # Photographs that come inside scikit-image's wheel, and what is asked about them.
@@ -61,6 +61,16 @@ PHOTOS = (
     ("astronaut.png", "Detect every blue star."),
     ("rocket.jpg", "Is there a red heart?"),
     ("chelsea.png", "Describe this picture."),
+)
+# What is done to some of them, and asked to be undone.
+SPOILED = (
+    ("astronaut.png", "noise:25", "Remove the noise."),
+    ("chelsea.png", "blur:7", "Sharpen this picture, please."),
+    ("coffee.png", "rain:10", "Take away the rain."),
+    ("rocket.jpg", "mask:0.1", "Fill in the black squares."),
+    ("chelsea.png", "pepper:0.05", "Remove the black dots."),
+    ("coffee.png", "blur:3,noise:15", "Remove the noise and sharpen it."),
+    ("astronaut.png", "rotate:90", "Make a quarter turn to the left."),
 )
 
 
@@ -95,8 +105,21 @@ def questions(seed: int = 0) -> list[Question]:
             asked.append(Question(task, example.question.messages, (example.answer,)))
     asked += _absent(world, seed)
     asked += _several_turns(world, seed)
-    photographs = [Message("user", (Image(path), Text(words))) for path, words in _photographs()]
-    return asked + [Question("photos", (message,)) for message in photographs]
+    photographs = [Message("user", (Image(path), Text(words))) for path, words in _photographs(PHOTOS)]
+    asked += [Question("photos", (message,)) for message in photographs]
+    return asked + [_spoiled(path, how, words, seed) for path, how, words in _photographs(SPOILED)]
+
+
+def _spoiled(path: str, how: str, words: str, seed: int) -> Question:
+    """A photograph that something was done to, and as it was."""
+    import numpy as np
+
+    from superlens.data.degrade import degrade, parse
+
+    clean_HW3 = Image(path).pixels
+    shown = Image(degrade(clean_HW3, parse(how), np.random.default_rng(seed)))
+    right = Message("assistant", (Image(clean_HW3, of=0, restored=True),))
+    return Question("restore_image", (Message("user", (shown, Text(words))),), (right,))
 
 
 def able(model, question: Question) -> bool:
@@ -165,13 +188,13 @@ def _goes_on(task: str, messages: Sequence[Message]) -> bool:
     return len(messages) == 4 and bool(kind) and " one" in messages[2].text and sum(part.count for part in first.boxes) > 1
 
 
-def _photographs() -> list[tuple[str, str]]:
-    """(path, question) for the photographs that are on this disk; scikit-image itself is not imported."""
+def _photographs(wanted: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Those whose photograph (the first entry) is on this disk, with its path; scikit-image itself is not imported."""
     found = importlib.util.find_spec("skimage")
     if found is None or found.origin is None:
         return []
     folder = Path(found.origin).parent / "data"
-    return [(str(folder / name), words) for name, words in PHOTOS if (folder / name).is_file()]
+    return [(str(folder / name), *rest) for name, *rest in wanted if (folder / name).is_file()]
 
 
 def ask_all(
@@ -235,7 +258,7 @@ def summary(message: Message) -> str:
         elif isinstance(part, Region):
             pieces.append(f"[{'' if part.positive else 'not this '}{part.kind}]")
         elif isinstance(part, Image) and message.role == "assistant":
-            pieces.append("[new picture]" if part.of is None else "[changed picture]")
+            pieces.append("[new picture]" if part.of is None else "[restored picture]" if part.restored else "[changed picture]")
         elif hasattr(part, "label"):
             ignored = getattr(part, "ignore", None)
             count = part.count if ignored is None else int((~ignored).sum())
