@@ -228,7 +228,7 @@ class Writer:
 
     def _text(self, part: Text, learn: bool) -> None:
         words = part.text.replace(MARK, "").replace(MARK_END, "")
-        for form in self.processor.formats.values() if not learn and words.strip() else ():
+        for form in self.processor.formats.values() if not learn and words.strip() and self.out.pictures else ():
             if (pieces := form.asked(words)) is not None:
                 for piece in pieces:
                     self._write(piece, form, False)

@@ -131,3 +131,19 @@ def test_pairs_are_written_and_read_back(folder, tmp_path):
     assert np.array_equal(talk.images[1].pixels, example.answer.images[0].pixels) and talk.images[1].restored
     (first, _) = pairs.examples("image")
     assert first.task == "restore_image"
+
+
+def test_the_recipe_of_lm4lv_has_tokens_for_everything_that_is_practised():
+    from superlens.links.feature import FeatureFormat
+    from superlens.recipes.schema import read_recipe
+
+    entry = read_recipe("lm4lv").to_dict()["links"]["restore"]
+    form = FeatureFormat("restore", "restore", "draw", entry["tasks"], entry["last"])
+    named = {"leave": "repeat"}
+    for repair in set(REPAIRS) - {"turn by"}:
+        for held_out in (False, True):
+            rng = np.random.default_rng(0)
+            for _ in range(200):
+                words = ask("restore_image", rng, held_out=held_out, change=wording((repair,), rng, held_out))
+                tasks = {piece.name.strip("<>").partition(":")[0] for piece in form.asked(words)}
+                assert tasks == {named.get(repair, repair)}, words

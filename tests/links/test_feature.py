@@ -21,7 +21,7 @@ RECIPE = {
     "projector": {"type": "tokens", "lead": 1},
     "links": {
         "restore": {
-            "type": "feature", "decoder": "draw", "prompt": 3, "last": "repeat",
+            "type": "feature", "decoder": "draw", "prompt": 3, "last": ["repeat"],
             "tasks": {"noise": "nois|grain", "flip": "mirror|flip", "repeat": "leave|back"},
         }
     },
@@ -112,7 +112,7 @@ def test_a_smaller_picture_comes_back_at_its_own_size(model):
 
 
 def test_tasks_are_found_in_words():
-    form = FeatureFormat("restore", "restore", "draw", RECIPE["links"]["restore"]["tasks"], "repeat", prompt=2)
+    form = FeatureFormat("restore", "restore", "draw", RECIPE["links"]["restore"]["tasks"], ["repeat"], prompt=2)
 
     def meant(words):
         return list(dict.fromkeys(piece.name.strip("<>").partition(":")[0] for piece in form.asked(words)))
@@ -129,7 +129,7 @@ def test_a_task_without_tokens_is_refused(model):
 
 def test_recipes_that_can_not_be(model):
     refused(lambda: FeatureFormat("x", "boxes", None), "restore or edit")
-    refused(lambda: FeatureFormat("x", "restore", None, {"a": "a"}, "b"), "last")
+    refused(lambda: FeatureFormat("x", "restore", None, {"a": "a"}, ["b"]), "last")
     refused(lambda: FeatureFormat("x", "restore", None, {"a": "a"}, prompt=0), "at least 1")
     other = {**RECIPE, "eye": tiny.RECIPE["eye"], "canvas": tiny.RECIPE.get("canvas", {}), "projector": tiny.RECIPE["projector"]}
     refused(lambda: tiny.model(**other), "links.restore", "inverted", "tokens")

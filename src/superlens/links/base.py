@@ -110,7 +110,7 @@ class LinkFormat:
         return {self.phrase[0]: "open", self.phrase[1]: "close"} if self.phrase else {}
 
     def asked(self, words: str) -> list[Piece] | None:
-        """What stands in the sequence for a text of the user; None: its words. ValueError for what the link has no tokens for."""
+        """What stands in the sequence for a user's text behind a picture; None: its words. ValueError for what has no tokens."""
         return None
 
     def write_label(self, label: str) -> list[Piece]:

@@ -10,7 +10,7 @@ Shapes: T features of a picture, C their width, D width of the language model, P
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +27,8 @@ class FeatureFormat(LinkFormat):
     """`<Img>`, the picture's features, `</Img>`. part: "restore" or "edit".
 
     tasks: {task: regular expression of the words that ask for it}. Each has `prompt` tokens of its own, which stand in place of the
-    user's words; of several tasks asked for at once, one after another as they are mentioned. last: a task that is looked for only
-    where no other is meant ("leave it as it is"). Without tasks, what is to be done is said in words.
+    user's words; of several tasks asked for at once, one after another as they are mentioned. last: tasks, the first of which is taken
+    that is meant where no other is ("leave it as it is"). Without tasks, what is to be done is said in words.
     """
 
     shows = True
@@ -39,7 +39,7 @@ class FeatureFormat(LinkFormat):
         part: str,
         decoder: str | None,
         tasks: Mapping[str, str] | None = None,
-        last: str | None = None,
+        last: Sequence[str] = (),
         prompt: int = 10,
     ):
         super().__init__(name, part, decoder, None)
@@ -47,9 +47,10 @@ class FeatureFormat(LinkFormat):
             raise ValueError(f"links.{name}: part is restore or edit, got '{part}'.")
         if prompt < 1:
             raise ValueError(f"links.{name}: prompt is the number of tokens a task has, at least 1, got {prompt}.")
-        if last is not None and last not in (tasks or {}):
-            raise ValueError(f"links.{name}: last names a task, got '{last}'.")
-        self.last = last
+        unknown = [task for task in last if task not in (tasks or {})]
+        if unknown:
+            raise ValueError(f"links.{name}: last names tasks, got '{unknown[0]}'.")
+        self.last = tuple(last)
         # By name: ids of tokens follow this order, and a saved config sorts its keys.
         self.tasks = {task: re.compile(words, re.IGNORECASE) for task, words in sorted((tasks or {}).items())}
         self.prompts: dict[str, list[Piece]] = {
@@ -71,7 +72,8 @@ class FeatureFormat(LinkFormat):
         if not self.tasks:
             return None
         places = {task: found.start() for task, pattern in self.tasks.items() if (found := pattern.search(words))}
-        meant = sorted((task for task in places if task != self.last or len(places) == 1), key=places.get)
+        meant = sorted((task for task in places if task not in self.last), key=places.get)
+        meant = meant or [task for task in self.last if task in places][:1]
         if not meant:
             raise ValueError(f"this recipe has tokens for the tasks {', '.join(self.tasks)}, and none for '{words.strip()[:80]}'.")
         return [token for task in meant for token in self.prompts[task]]
