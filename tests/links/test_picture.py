@@ -120,3 +120,21 @@ def test_a_copy_of_another_size_is_refused(model):
 def test_an_unknown_part_is_refused():
     with pytest.raises(ValueError, match="image, edit or restore"):
         tiny.model(links={"new": LINKS["new"] | {"part": "picture"}}, decoders=DECODERS)
+
+
+def test_a_restored_copy_may_be_turned_and_small():
+    """A picture smaller than its canvas, a quarter turn: the target is not padded, and the loss can lay it over its source."""
+    made = tiny.model(
+        links={"restore": {"type": "picture", "part": "restore", "token": "[RESTORE]", "queries": 2, "decoder": "restore"}},
+        decoders={"restore": {"type": "restorer", "width": 16, "channels": [8, 8], "depth": [1, 1], "tile": 64}},
+    )
+    shown = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+    turned = Image(np.ascontiguousarray(np.rot90(shown)), of=0, restored=True)
+    talk = Conversation((Message("user", (Image(shown), "Turn it left.")), Message("assistant", (turned,))))
+    sample = made.processor.encode(talk)
+    assert sample.canvases[0].size != sample.canvases[0].scaled and sample.groups[0].target.size == (40, 70)
+    losses = made(collate([sample]))["losses"]
+    assert losses["restore.restored"][1] == 1 and float(losses["restore.restored"][0]) < 1e-4, "nothing is changed at first, but turned"
+    edited = Image(np.ascontiguousarray(np.rot90(shown)), of=0)
+    with pytest.raises(ValueError, match="no link that writes edit"):
+        made.processor.encode(Conversation((Message("user", (Image(shown), "Turn it.")), Message("assistant", (edited,)))))

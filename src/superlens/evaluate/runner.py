@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Everything a model is at all sure of: average precision looks at whole rankings.
 KEEP_ABOVE = 0.01
+PICTURES = {"image": ("image", "edit", "restore")}  # the kinds of links whose parts are measured as one
 
 
 def evaluate(
@@ -47,7 +48,11 @@ def evaluate(
     chosen = metric_class(part, metric, task)
     formats = getattr(getattr(model, "processor", None), "formats", None)  # baselines have none
     if formats is not None and part not in (written := list(dict.fromkeys(["text", *(form.answers for form in formats.values())]))):
-        raise ValueError(f"this model has no link that writes {part}; it writes {', '.join(written)}.")
+        from superlens.recipes.schema import recipes_that_write
+
+        others = dict.fromkeys(name for kind in PICTURES.get(part, (part,)) for name in recipes_that_write(kind))
+        those = f" These recipes have one: {', '.join(sorted(others))}." if others else ""
+        raise ValueError(f"this model has no link that writes {part}; it writes {', '.join(written)}.{those}")
     if batch_size < 1 or (limit is not None and limit < 1):
         raise ValueError(f"Got the batch size {batch_size} and the limit {limit}; expected at least 1.")
     if not 0 <= min_score <= 1:

@@ -30,11 +30,12 @@ class PeakSignal(Metric):
         if not example.answer.images:
             return
         target = example.answer.images[0]
-        self._figures.append(self._of(answer.images[0] if answer.images else None, target, self.worst))
+        self._figures.append(self.figure_of(answer.images[0] if answer.images else None, target, self.worst))
         if target.of is not None:
-            self._before.append(self._of(example.question.images[target.of], target, np.nan))
+            self._before.append(self.figure_of(example.question.images[target.of], target, np.nan))
 
-    def _of(self, image: Image | None, target: Image, otherwise: float) -> float:
+    def figure_of(self, image: Image | None, target: Image, otherwise: float = 0.0) -> float:
+        """Of one picture; `otherwise` for none, or one of another size."""
         if image is None or image.size != target.size:
             return otherwise
         import torch
