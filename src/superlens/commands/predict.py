@@ -143,19 +143,26 @@ def _show(answer: Message, question: Conversation, folder: Path | None, as_json_
             draw_video(answer, question.videos[answer.moments[0].video]).save(folder / "picture.png")
         else:
             answer.draw(question.images).save(folder / "picture.png")
-        for number, made in enumerate(answer.images, 1):
-            made.pil(transparent=True).save(folder / f"new-{number}.png")
+        new = [folder / f"new-{number}.png" for number in range(1, len(answer.images) + 1)]
+        for path, made in zip(new, answer.images):
+            made.pil(transparent=True).save(path)
         (folder / "answer.json").write_text(json.dumps(written, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        say(f"{folder / 'picture.png'} and {folder / 'answer.json'}")
+        say(", ".join(map(str, (*new, folder / "picture.png"))) + f" and {folder / 'answer.json'}")
     if as_json_line:
         result(as_json(written))
         return
-    result(answer.text or "(an empty answer)")
+    result(answer.text or (_pictures(answer, folder is not None) if answer.images else "(an empty answer)"))
     rows = list(_rows(answer))
     if rows:
         table(("part", "label", "score", "where (pixels: x1, y1, x2, y2; seconds)"), rows)
     for note in answer.notes:
         say(f"Note: {note}")
+
+
+def _pictures(answer: Message, kept: bool) -> str:
+    """An answer of pictures, in words."""
+    sizes = ", ".join(" x ".join(map(str, made.size)) for made in answer.images)
+    return f"(a picture of {sizes} pixels)" if kept else f"(a picture of {sizes} pixels: give --out FOLDER to keep it)"
 
 
 def _rows(answer: Message) -> Iterator[tuple[str, str, str, str]]:

@@ -92,10 +92,11 @@ class Restorer(Decoder):
 
     def parts(self, raw: Restoration, scene: Scene, requests: Requests) -> list[Part]:
         ways = raw.turn_K8.argmax(1).tolist()
-        return [Asked(self, vector_C, way, image) for vector_C, way, image in zip(raw.vectors_KC, ways, requests.images, strict=True)]
+        rows = zip(raw.vectors_KC, ways, requests.images, strict=True)
+        return [Unfinished(self, vector_C, way, image) for vector_C, way, image in rows]
 
     def finish(self, part: Part, pictures: tuple[Image, ...]) -> Part:
-        return part.of_picture(pictures[part.of]) if isinstance(part, Asked) else part
+        return part.of_picture(pictures[part.of]) if isinstance(part, Unfinished) else part
 
     @torch.no_grad()
     def restore(self, pixels_HW3: np.ndarray, vector_C: Tensor) -> np.ndarray:
@@ -124,7 +125,7 @@ class Restorer(Decoder):
         return self.zero_of([self.net(black, vector_1C), self.turn(vector_1C)])
 
 
-class Asked(Image):
+class Unfinished(Image):
     """A restored picture before its source is at hand: what is wanted, and how it is to be laid."""
 
     def __init__(self, restorer: Restorer, vector_C: Tensor, way: int, of: int):
