@@ -103,3 +103,22 @@ def test_labels_in_plain_words_come_back(ends, route, absent):
 def test_labels_in_plain_words_need_no_phrase_tokens():
     with pytest.raises(ValueError, match="set phrase: null"):
         formats_of(tiny.recipe(links={"masks": {"type": "query", "token": "[SEG]", "ends": ":", "decoder": "segment"}}))
+
+
+def test_lm4lv_197_features_ten_tokens_a_task_and_two_linear_layers():
+    """LM4LV (arXiv 2405.15734): `<Img>` + 197 + `</Img>`, class token kept; 10 tokens a task; two linear adapters train alone
+    with the tokens; lr 3e-4, batch 256, 2 epochs of 595 k pictures."""
+    from superlens.links.feature import FeatureFormat
+    from superlens.vision.canvas import EveryToken
+
+    plan = read_recipe("lm4lv").to_dict()
+    assert plan["eye"]["type"] == "mae" and plan["projector"] == {"type": "tokens", "lead": 1}
+    assert EveryToken(stride=16, lead=1).count((plan["canvas"]["longest"],) * 2) == 197
+    entry = plan["links"]["restore"]
+    form = FeatureFormat("restore", "restore", entry["decoder"], entry["tasks"], entry["last"])
+    assert {len(tokens) for tokens in form.prompts.values()} == {10}
+    pieces = [piece.name for piece in form.asked("Please remove the noise.")]
+    assert pieces == [f"<noise:{index}>" for index in range(10)]
+    adapt = plan["stages"][-1]
+    assert adapt["train"] == ["projector.*", "links.*"] and (adapt["lr"], adapt["batch"]) == (3e-4, 256)
+    assert abs(adapt["steps"] * adapt["batch"] / 595_000 - 2) < 0.01
