@@ -115,7 +115,7 @@ def test_broken_records_are_named(tmp_path, instruct):
 def test_mixed_and_empty_sets_are_refused(tmp_path):
     paint(tmp_path / "a.png", 200)
     edit, words = {"input_image": "a.png", "edit_prompt": "go", "edited_image": "a.png"}, {"file_name": "a.png", "text": "a dog"}
-    with pytest.raises(ValueError, match="both captions and edits"):
+    with pytest.raises(ValueError, match="holds captions and edits"):
         open_source(lines(tmp_path, [edit, words]))
     with pytest.raises(ValueError, match="can not teach"):
         open_source(lines(tmp_path, [edit]), tasks={"caption": 1})
