@@ -35,6 +35,7 @@ def test_folders_and_coco_files_without_labels_are_recognised(folder):
     assert isinstance(open_source(folder), PhotoSource) and len(open_source(folder)) == 2
     assert isinstance(open_source(listed(folder)), PhotoSource) and len(open_source(listed(folder))) == 1
     assert check(folder) == [] and check(listed(folder)) == []
+    assert len(PhotoSource(folder / "b.png")) == 1
 
 
 def test_a_sample_is_a_spoiled_view_and_what_it_was(folder):

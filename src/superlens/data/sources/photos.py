@@ -21,7 +21,7 @@ from superlens.data.degrade import DEGRADATIONS, LEAVE, SPOILING, Degradation, d
 from superlens.data.grammar import spell
 from superlens.data.sources.base import Example, LazyExamples, Source, chosen_tasks
 from superlens.data.sources.cache import ByteCache
-from superlens.data.sources.files import existing, pictures_in, read_json
+from superlens.data.sources.files import PICTURE_ENDINGS, existing, pictures_in, read_json
 from superlens.data.wordings_restore import REPAIRS
 from superlens.message import Conversation, Image, Message, Text
 
@@ -94,10 +94,12 @@ class PhotoSource(Source):
 
 
 def pictures_of(path: str | os.PathLike, root: str | os.PathLike | None = None) -> list[str]:
-    """Files of the pictures of a folder (at any depth, sorted) or of a COCO file. They are not opened."""
+    """Files of the pictures of a folder (at any depth, sorted) or of a COCO file; a picture's own file. They are not opened."""
     path = existing(path)
     if path.is_dir():
         return [str(file) for file in pictures_in(path)]
+    if path.suffix in PICTURE_ENDINGS:
+        return [str(path)]
     data = read_json(path)
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list):
