@@ -148,3 +148,16 @@ def test_the_recipe_of_lm4lv_has_tokens_for_everything_that_is_practised():
                 words = ask("restore_image", rng, held_out=held_out, change=wording((repair,), rng, held_out))
                 tasks = {piece.name.strip("<>").partition(":")[0] for piece in form.asked(words)}
                 assert tasks == {named.get(repair, repair)}, words
+
+
+def test_what_is_restored_is_measured_in_decibels(folder, tmp_path):
+    from superlens.evaluate.runner import evaluate
+    from superlens.message import Message
+
+    class Silent:
+        def ask(self, questions, **options):
+            return [Message("assistant", ()) for _ in questions]
+
+    write_pairs(open_source(folder, spoil="noise:20"), tmp_path / "pairs")
+    figures = evaluate(Silent(), tmp_path / "pairs", "image")
+    assert figures["psnr"] == 0 and 20 < figures["before"] < 25

@@ -58,6 +58,7 @@ def evaluate(
     if not 0 <= min_score <= 1:
         raise ValueError(f"Got the least score {min_score}; expected 0 to 1.")
     source = open_source(source) if isinstance(source, (str, os.PathLike)) else source
+    chosen = chosen if metric else _of_its_questions(source, part, seed, task) or chosen
     usual = chosen.task and chosen.task.format(part=part)
     examples = _examples(source, part, seed, limit, task, usual)
     if not len(examples):
@@ -91,6 +92,14 @@ def facts_of(source: Source) -> Facts:
         if picture.unlabelled
     }
     return Facts(frozenset(plain(name) for name in source.names), unlabelled, semantic)
+
+
+def _of_its_questions(source: Source, part: str, seed: int, task: str | None) -> type | None:
+    """The metric that the questions of a file are about, where that is not the part's first (restored pictures)."""
+    if task is not None or "task" in inspect.signature(source.examples).parameters:
+        return None
+    first = source.examples(part, seed=seed, limit=1)
+    return metric_class(part, None, first[0].task) if len(first) else None
 
 
 def _examples(
