@@ -33,10 +33,12 @@ from torch import Tensor, nn
 
 import superlens
 from superlens.batch import collate
-from superlens.data.degrade import parse
+from superlens.data.degrade import DEGRADATIONS, degrade, parse
+from superlens.data.sources.base import Example
 from superlens.data.sources.photos import pictures_of, view
 from superlens.evaluate.metrics.restored import Likeness, PeakSignal
 from superlens.message import Conversation, Image, Message
+from superlens.recipes.build import build
 from superlens.train.trainer import train
 
 # Task -> (what is done to a picture, what is asked for). Amounts are drawn from LM4LV's ranges where "?" stands.
@@ -52,8 +54,6 @@ EXAM = 7_000_000  # seed of the measured pictures
 
 
 def spoiled(task: str, clean_HW3: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    from superlens.data.degrade import DEGRADATIONS, degrade
-
     words = TASKS[task][0]
     steps = (DEGRADATIONS[words[:-2]].drawn(rng),) if words.endswith(":?") else parse(words)
     return degrade(clean_HW3, steps, rng)
@@ -93,15 +93,14 @@ class Lessons:
 
 
 class InLanguage(nn.Module):
-    """lm4lv: the recipe itself. Random weights for the language model where `fresh`."""
+    """lm4lv: the recipe itself, what is trained drawn anew from the seed. Random weights for the language model where `fresh`."""
 
-    def __init__(self, model, fresh: bool = False):
+    def __init__(self, model, seed: int, fresh: bool = False):
         super().__init__()
         self.model = model
-        if fresh:
-            from superlens.language.causal import CausalLanguage
-
-            model.language.load_state_dict(CausalLanguage(model.config.recipe["language"]["config"]).state_dict())
+        drawn = build(model.config.recipe, seed)
+        for part in ("projector", "links", *(["language"] if fresh else [])):
+            getattr(model, part).load_state_dict(getattr(drawn, part).state_dict())
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith(("projector.", "links.")))
 
@@ -202,12 +201,12 @@ class OnePass(nn.Module):
         return self.out(hidden_BTD[:, self.task.shape[1] :])
 
 
-def make(arm: str, base: Path) -> nn.Module:
+def make(arm: str, base: Path, seed: int) -> nn.Module:
     model = superlens.load(str(base), device="cpu")
     channels = model.eye.token_channels
     trained = sum(p.numel() for name, p in model.named_parameters() if name.startswith(("projector.", "links.")))
     if arm in ("lm4lv", "random"):
-        return InLanguage(model, fresh=arm == "random")
+        return InLanguage(model, seed, fresh=arm == "random")
     net = {
         "one-pass": lambda: OnePass(model.language, channels), "linear": lambda: TwoLinear(channels, model.language.width),
         "mlp": lambda: TwoLayers(channels, trained), "transformer": lambda: OneLayer(channels, trained, model.eye.tokens),
@@ -243,8 +242,6 @@ def measure(answers, exam: dict[str, list[Conversation]]) -> dict[str, dict[str,
         said = answers([(task, talk) for talk in talks])
         metrics = {"psnr": PeakSignal(part="image"), "ssim": Likeness(part="image")}
         for talk, pixels in zip(talks, said, strict=True):
-            from superlens.data.sources.base import Example
-
             asked = Example(Conversation(talk.messages[:1]), talk.messages[1], "", "restore_image")
             for metric in metrics.values():
                 metric.add(asked, Message("assistant", (Image(pixels, of=0, restored=True),)))
@@ -310,7 +307,7 @@ def main() -> None:
                 continue
             print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
             torch.manual_seed(seed)
-            arm = make(name, base)
+            arm = make(name, base, seed)
             lessons = Lessons(pictures_of(options.photos), side, options.batch, seed)
             seconds = learn(arm, lessons, options)
             trained = sum(p.numel() for p in arm.parameters() if p.requires_grad)

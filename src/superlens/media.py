@@ -117,7 +117,7 @@ class Image(Part):
 
     @property
     def source(self):
-        """str (path, URL or data URI), bytes, or a read-only uint8 array (PIL images are held as arrays)."""
+        """str (path, URL or data URI), bytes, or a read-only uint8 array (PIL images are held as arrays, with their alpha channel)."""
         return self._source
 
     @property
@@ -350,7 +350,7 @@ def _from_pil(source) -> np.ndarray:
     _checked_size(source.size, "the PIL image")
     try:
         source.load()
-        array = _to_rgb(source)
+        array = _to_rgba(source) if source.has_transparency_data else _to_rgb(source)
     except Exception as error:
         raise ValueError(f"Cannot decode the PIL image: {reason(error)}.") from error
     orientation = _orientation(source)

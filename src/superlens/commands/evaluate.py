@@ -58,8 +58,7 @@ def evaluate(
 
         if part != "image":
             raise ValueError(f"--degrade: what is restored is a picture: say --part image, not {part}.")
-        task = task or TASK
-        metric_class(part, metric, task)
+        metric_class(part, metric, task or TASK)
         source = PhotoSource(data, spoil=degrade)
     else:
         metric_class(part, metric, task)

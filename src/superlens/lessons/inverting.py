@@ -7,6 +7,7 @@ encoder stays as it was pre-trained.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -16,54 +17,40 @@ from torch import Tensor
 from superlens.batch import Batch
 
 
-@dataclass(frozen=True)
-class Hiding:
-    """The teacher."""
-
-    @classmethod
-    def of(cls, processor) -> Hiding:
-        return cls()
-
-    def __call__(self, batch: Batch) -> HiddenPatches:
-        return HiddenPatches(float(sum(len(pictures.numbers) for pictures in batch.pictures)))
-
-
 @dataclass
-class HiddenPatches:
-    """count: pictures. The loss is drawn anew by every forward: which patches are hidden is left to chance."""
+class OfPictures:
+    """Base: a lesson about every picture of a batch. count: how many there are."""
 
     count: float
     deep: ClassVar[bool] = False
 
-    def to(self, device) -> HiddenPatches:
+    @classmethod
+    def of(cls, processor) -> Callable[[Batch], OfPictures]:
+        """The teacher."""
+        return cls.about
+
+    @classmethod
+    def about(cls, batch: Batch) -> OfPictures:
+        return cls(float(sum(len(pictures.numbers) for pictures in batch.pictures)))
+
+    def to(self, device) -> OfPictures:
         return self
+
+    def loss(self, model, outputs) -> tuple[Tensor, float]:
+        """-> (sum over the pictures, count)."""
+        raise NotImplementedError
+
+
+class Hiding(OfPictures):
+    """Which patches are hidden is left to chance, anew in every forward."""
 
     def loss(self, model, outputs) -> tuple[Tensor, float]:
         totals = [model.eye.masked_loss(scene.pixels_BHWC).sum() for scene in outputs.scenes]
         return torch.stack(totals).sum(), self.count
 
 
-@dataclass(frozen=True)
-class Inverting:
-    """The teacher."""
-
-    @classmethod
-    def of(cls, processor) -> Inverting:
-        return cls()
-
-    def __call__(self, batch: Batch) -> Whole:
-        return Whole(float(sum(len(pictures.numbers) for pictures in batch.pictures)))
-
-
-@dataclass
-class Whole:
-    """count: pictures."""
-
-    count: float
-    deep: ClassVar[bool] = False
-
-    def to(self, device) -> Whole:
-        return self
+class Inverting(OfPictures):
+    """The way back, taught on whole pictures."""
 
     def loss(self, model, outputs) -> tuple[Tensor, float]:
         """Sum over pictures of the mean absolute difference, of 0..1, within the picture; a quantised eye's codebook beside it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -38,6 +38,15 @@ class Plan:
     steps: tuple[Degradation, ...]
     undone: int
     repairs: tuple[str, ...]
+
+    @classmethod
+    def of_all(cls, steps: tuple[Degradation, ...]) -> Plan:
+        """All that is done is to be undone, the last first."""
+        return cls(steps, len(steps), tuple(step.repair for step in reversed(steps)) or (LEAVE,))
+
+    def words(self, rng: np.random.Generator, held_out: bool = False) -> str:
+        """What is asked for, in words; see `wording`."""
+        return wording(self.repairs, rng, held_out, [step.amount % 360 for step in reversed(self.steps) if step.repair == "turn by"])
 
 
 class PhotoSource(Source):
@@ -85,11 +94,13 @@ class PhotoSource(Source):
             raise ValueError(f'{self.name} has no part "{part}" to evaluate; expected image.')
         return LazyExamples(range(len(self)), partial(self._example, seed), limit)
 
+    def plan(self, rng: np.random.Generator) -> Plan:
+        """What is done to one picture of `examples`."""
+        return Plan.of_all((DEGRADATIONS[str(rng.choice(SPOILING))].drawn(rng),) if self.steps is None else self.steps)
+
     def _example(self, seed: int, index: int) -> Example:
         rng = np.random.default_rng((seed, index))
-        steps = (DEGRADATIONS[str(rng.choice(SPOILING))].drawn(rng),) if self.steps is None else self.steps
-        plan = Plan(steps, len(steps), tuple(step.repair for step in reversed(steps)) or (LEAVE,))
-        asked, answer = _talk(Image(self.pictures[index]).pixels, plan, rng, held_out=True)
+        asked, answer = _talk(Image(self.pictures[index]).pixels, self.plan(rng), rng, held_out=True)
         return Example(asked, answer, self.pictures[index], TASK)
 
 
@@ -128,10 +139,9 @@ def practice(rng: np.random.Generator) -> Plan:
     if form < 0.14:
         steps.append(_drawn(rng, other_than=steps[0].name))
     if form < 0.09 or form >= 0.25:
-        repairs = [step.repair for step in reversed(steps)]
-        if rng.random() < 0.1 and all(step.name in SPOILING for step in steps):
-            repairs = ["restore"]
-        return Plan(tuple(steps), len(steps), tuple(repairs))
+        plan = Plan.of_all(tuple(steps))
+        whole = rng.random() < 0.1 and all(step.name in SPOILING for step in steps)
+        return replace(plan, repairs=("restore",)) if whole else plan
     if form < 0.14:
         return Plan(tuple(steps), 1, (steps[-1].repair,))
     if form < 0.19:  # nothing is asked for, of a clean picture or a spoiled one
@@ -151,9 +161,7 @@ def _talk(clean_HW3: np.ndarray, plan: Plan, rng: np.random.Generator, held_out:
     """The question and the answer."""
     wanted_HW3 = degrade(clean_HW3, plan.steps[: len(plan.steps) - plan.undone], rng)
     shown_HW3 = degrade(wanted_HW3, plan.steps[len(plan.steps) - plan.undone :], rng)
-    turned = [step.amount % 360 for step in reversed(plan.steps) if step.repair == "turn by"]
-    words = wording(plan.repairs, rng, held_out, degrees=turned)
-    shown = (Image(shown_HW3), Text(templates.ask(TASK, rng, held_out, change=words)))
+    shown = (Image(shown_HW3), Text(templates.ask(TASK, rng, held_out, change=plan.words(rng, held_out))))
     return Conversation((Message("user", shown),)), Message("assistant", (Image(wanted_HW3, of=0, restored=True),))
 
 
@@ -172,7 +180,7 @@ def wording(repairs: Sequence[str], rng: np.random.Generator, held_out: bool = F
 def write_pairs(
     source: PhotoSource, folder: Path, seed: int = 0, limit: int | None = None, done: Callable[[], None] | None = None
 ) -> int:
-    """The pairs of a source that says how to spoil, as PNG files and the metadata.jsonl that `PairSource` reads. -> how many.
+    """The examples of a source, as PNG files and the metadata.jsonl that `PairSource` reads, asked for in training words. -> how many.
 
     done: called after each.
     """
@@ -184,9 +192,8 @@ def write_pairs(
             name = f"{number:06d}_{Path(str(example.picture)).stem}.png"
             example.question.images[0].pil().save(folder / "before" / name)
             example.answer.images[0].pil().save(folder / "after" / name)
-            repairs = tuple(step.repair for step in reversed(source.steps or ())) or (LEAVE,)
-            turned = [step.amount % 360 for step in reversed(source.steps or ()) if step.repair == "turn by"]
-            words = wording(repairs, np.random.default_rng((seed, number)), degrees=turned)
+            rng = np.random.default_rng((seed, number))
+            words = source.plan(rng).words(rng)
             record = {"input_image": f"before/{name}", "edit_prompt": words, "edited_image": f"after/{name}", "restored": True}
             lines.write(json.dumps(record, ensure_ascii=False) + "\n")
             if done is not None:
