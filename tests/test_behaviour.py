@@ -87,7 +87,8 @@ LINKS["pictures"] = {
     "boxes": query("boxes"),
 }
 RESTORE = {"restore": {"type": "restorer", "width": 16, "channels": [8, 8], "depth": [1, 1], "tile": 64}}
-PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "steps": 2}}
+PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "shrink": 1, "patch": 8, "channels": [8, 16], "heads": 2,
+                   "steps": 2, "finder": [8, 1]}}  # fmt: skip
 POSE = {"pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16}}
 MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
        "intermediate_size": 16, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,

@@ -17,7 +17,8 @@ LINKS = tiny.RECIPE["links"] | {
 }
 DECODERS = tiny.RECIPE["decoders"] | {
     "pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16},
-    "paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "drop": 0.0},
+    "paint": {"type": "flow_painter", "width": 16, "side": 32, "shrink": 1, "patch": 8, "channels": [8, 16], "heads": 2, "drop": 0.0,
+              "finder": [8, 1]},
 }
 TASKS = ("boxes", "masks", "refer_boxes", "count", "keypoints", "region_text", "region_masks", "like_boxes", "context_masks")
 
@@ -32,7 +33,7 @@ def same_dice(self, like_K3HW):
     """What each picture is practised with depends on nothing but its own place among those of its kind."""
     count = len(like_K3HW)
     noise = torch.randn(like_K3HW.shape[1:], generator=torch.Generator().manual_seed(1)).to(like_K3HW).expand_as(like_K3HW)
-    return noise, torch.full((count,), 0.6, dtype=noise.dtype), torch.zeros(count, dtype=torch.bool)
+    return noise, torch.full((count,), 0.6, dtype=noise.dtype), torch.zeros(count, dtype=torch.bool), 1
 
 
 @pytest.fixture

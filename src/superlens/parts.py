@@ -58,6 +58,7 @@ LESSONS = {
     "names": "superlens.lessons.naming.Naming",
     "gaze": "superlens.lessons.gaze.Gaze",
     "pointing": "superlens.lessons.pointing.Pointing",
+    "apart": "superlens.lessons.apart.Apart",
     "hiding": "superlens.lessons.inverting.Hiding",
     "inverting": "superlens.lessons.inverting.Inverting",
 }

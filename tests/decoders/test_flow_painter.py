@@ -3,20 +3,21 @@
 import numpy as np
 import pytest
 import torch
-from scenes import scene
+from scenes import CHANNELS, scene
 
 from superlens.decoders.base import Requests
-from superlens.decoders.flow_painter import Changed, FlowPainter
+from superlens.decoders.flow_painter import POINTERS, Changed, FlowPainter
 from superlens.message import Image
 from superlens.vision.canvas import CanvasRule
 
 CANVAS = CanvasRule(multiple=16, shortest=16).canvas(32, 32)
-VECTORS = torch.randn(2, 4, 16, generator=torch.Generator().manual_seed(1))
+VECTORS = torch.randn(2, 6, 16, generator=torch.Generator().manual_seed(1))
+SIZES = {"width": 16, "side": 32, "shrink": 1, "patch": 4, "channels": [32, 32], "heads": 2, "steps": 8, "finder": [16, 1]}
 
 
 def painter(**options):
     torch.manual_seed(0)
-    return FlowPainter(**({"width": 16, "side": 32, "patch": 4, "channels": [32, 32], "heads": 2, "steps": 8} | options))
+    return FlowPainter(CHANNELS, **(SIZES | options))
 
 
 def asked(targets=(), seeds=(3, 4), picture=(0, 0)):
@@ -28,7 +29,10 @@ def flat(value, of=None):
 
 
 def seen(value=40):
+    """A grey picture, of which the eye sees where the square of `patched` will be."""
     shown = scene(CANVAS)
+    shown.levels[0][:, 0] = -2.0
+    shown.levels[0][:, 0, 2:4, 2:4] = 2.0
     shown.pixels_BHWC = torch.full((1, 32, 32, 3), value, dtype=torch.uint8)
     return shown
 
@@ -57,6 +61,13 @@ def test_new_pictures_are_what_their_request_says():
     assert dark.pixels.mean() < 90 < 160 < bright.pixels.mean()
 
 
+def test_new_pictures_are_painted_small_and_enlarged():
+    made = painter(shrink=2)
+    torch.nn.init.normal_(made.net.conv_out.weight, std=0.1)
+    raw = made(None, asked())
+    assert raw.clean_K3HW.shape == (2, 3, 16, 16) and made.parts(raw, None, asked())[0].size == (32, 32)
+
+
 def test_a_changed_copy_keeps_the_rest_exactly():
     made = learn(painter(drop=0.0, guidance=1.0), seen(), [patched(), patched()], 80)
     source = Image(np.full((32, 32, 3), 40, np.uint8))
@@ -65,7 +76,22 @@ def test_a_changed_copy_keeps_the_rest_exactly():
     assert part.of == 0 and type(part) is Image
     inside = np.zeros((32, 32), bool)
     inside[8:16, 8:16] = True
-    assert (part.pixels[~inside] == 40).all() and part.pixels[inside].mean() > 120
+    around = np.zeros((32, 32), bool)
+    around[4:20, 4:20] = True
+    assert (part.pixels[~around] == 40).all() and part.pixels[inside].mean() > 120
+
+
+def test_where_is_said_by_the_first_vectors_and_what_by_the_others():
+    made = painter(drop=0.0)
+    torch.nn.init.normal_(made.net.conv_out.weight, std=0.1)
+    targets = [patched(), patched()]
+    where, what = slice(0, POINTERS), slice(POINTERS, None)
+    for name, said, silent in (("flow", what, where), ("pixel", where, what)):
+        requests = asked(targets)
+        requests.vectors_KnC = VECTORS.clone().requires_grad_()
+        made.loss(made(seen(), requests), targets)[name][0].backward()
+        grad_KnC = requests.vectors_KnC.grad
+        assert grad_KnC[:, said].abs().sum((1, 2)).gt(0).all() and not grad_KnC[:, silent].any()
 
 
 def test_a_change_is_laid_over_the_source_at_its_own_size():
@@ -130,6 +156,14 @@ def test_the_dummy_touches_every_parameter():
     assert zero == 0 and all(parameter.grad is not None for parameter in made.parameters())
 
 
-def test_a_side_that_no_patch_divides_is_refused():
-    with pytest.raises(ValueError, match="multiple of 8"):
-        painter(side=30)
+@pytest.mark.parametrize("options, words", [({"side": 30}, "multiple of 8"), ({"side": 40, "shrink": 2}, "multiple of 16")])
+def test_a_side_that_no_patch_divides_is_refused(options, words):
+    with pytest.raises(ValueError, match=words):
+        painter(**options)
+
+
+def test_too_few_vectors_are_refused():
+    made = painter()
+    few = Requests(VECTORS[:, :POINTERS], torch.tensor([0, 0]), ["", ""], [0, 0], seeds=[0, 1])
+    with pytest.raises(ValueError, match="more than 2 vectors"):
+        made(None, few)

@@ -17,7 +17,8 @@ LINKS = {
 }
 DECODERS = {
     "detect": {"type": "dense_detector", "channels": 16, "depth": 1, "width": 16},
-    "paint": {"type": "flow_painter", "width": 16, "side": 32, "patch": 8, "channels": [8, 16], "heads": 2, "steps": 3},
+    "paint": {"type": "flow_painter", "width": 16, "side": 32, "shrink": 1, "patch": 8, "channels": [8, 16], "heads": 2, "steps": 3,
+              "finder": [8, 1]},
 }
 
 
@@ -75,7 +76,7 @@ def test_one_batch_of_new_changed_and_found(model):
     assert sorted((one.decoder, one.scene) for one in outputs.asked) == [("detect", 0), ("paint", -1), ("paint", 0)]
     losses = model.losses(outputs, batch)
     assert {name: count for name, (_, count) in losses.items()} == {n: c for n, c in model.counts(batch).items() if c}
-    assert losses["paint.flow"][1] == 2 and losses["paint.change"][1] == 1
+    assert losses["paint.flow"][1] == 2 and losses["paint.pixel"][1] == 1
 
 
 def test_words_alone_make_a_batch(model):

@@ -4,15 +4,16 @@ Flow matching (Lipman et al., arXiv 2210.02747; Liu et al., 2209.03003): from a 
 predicted, and the loss is taken on the velocity that follows from it (Li and He, "Back to basics", arXiv 2511.13720): so patches of
 pixels need no autoencoder. The network is diffusers' U-Net with cross-attention (as in latent diffusion, arXiv 2112.10752). It takes in
 patches of pixels as channels (Hoogeboom et al., arXiv 2301.11093, section 3). Classifier-free guidance (Ho and Salimans, arXiv
-2207.12598) by a learned null request. A changed picture takes the source along on more channels (InstructPix2Pix, arXiv 2211.09800) and
-says beside it where it is changed: everywhere else the source itself is the answer.
+2207.12598) by a learned null request. A changed picture takes the source along on more channels (InstructPix2Pix, arXiv 2211.09800).
+Where it is changed says a segmenter, from the first two vectors of its request; only there it is painted, as in inpainting (RePaint,
+arXiv 2201.09865), and everywhere else the source itself is the answer.
 
 Shapes: K requests, n vectors a request, C their width, H W pixels that are painted. Pictures are -1..1 inside.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,125 +21,160 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from superlens.decoders.base import Decoder, Losses, Requests
-from superlens.message import Image, Part
+from superlens.decoders.pixel_segmenter import PixelMaps, PixelSegmenter
+from superlens.message import Image, Masks, Part
 from superlens.vision.canvas import Canvas
 from superlens.vision.scene import Scene
 
 CHANGED = 8 / 255  # a pixel that differs by more, in any channel, has been changed
+FOUND = ("pixel", "dice", "place")  # losses of what finds the places of changes
+POINTERS = 2  # the first vectors of a request say where a picture is changed, the others what is painted
 
 
 @dataclass
 class Painting:
-    """Raw answer: clean_K3HW, and change_KHW logits of being changed. Training only: how noisy it was, and the source."""
+    """Raw answer: clean_K3HW, and where_K1HW, which pixels are painted (0 or 1). found: where the segmenter would paint.
+
+    Training only: how noisy it was (sigma_K), and the source.
+    """
 
     clean_K3HW: Tensor
-    change_KHW: Tensor
+    where_K1HW: Tensor
+    found: PixelMaps | None = None
     sigma_K: Tensor | None = None
     source_K3HW: Tensor | None = None
 
 
 class FlowPainter(Decoder):
-    """Pictures from requests of any number of vectors.
+    """Pictures from requests of three vectors or more.
 
-    width: C. side: of new pictures, in pixels; changes are painted with a longer side of at most this, then enlarged.
-    patch: pixels along each side of one cell of the net. channels: of the net at every level, each half as fine as the one before it.
-    heads: of its attention. guidance: 1 asks once; more exaggerates what the request says over the null request. steps: of the sampler.
-    drop: share of training requests that the null request stands in for.
+    in_channels: of the eye's maps, for what finds the places of changes (`PixelSegmenter`; finder: its channels and depth). width: C.
+    side: of new pictures, in pixels. shrink: they are painted this much smaller, then enlarged; changes too, with a longer side of at
+    most side / shrink. patch: pixels along each side of one cell of the net. channels: of the net at every level, each half as fine as
+    the one before it. heads: of its attention, which is where cells are fewest. guidance: 1 asks once; more exaggerates what the
+    request says over the null request. steps: of the sampler. drop: share of training requests that the null request stands in for.
     """
 
     part = "image"
     least_sigma = 0.3  # velocities are errors over sigma: below this the finest noise would outweigh what is shown
-    change_weight, changed_weight = 0.5, 4.0
+    change_weight = 0.25
+    wider = 3  # pixels, at most, by which the place of a change is widened in training: what finds it is not exact
 
     def __init__(
         self,
+        in_channels: int,
         width: int = 128,
         side: int = 128,
-        patch: int = 8,
-        channels: tuple[int, ...] = (96, 112),
+        shrink: int = 2,
+        patch: int = 4,
+        channels: tuple[int, ...] = (64, 88),
         heads: int = 4,
         guidance: float = 3.0,
         steps: int = 20,
         drop: float = 0.1,
+        finder: tuple[int, int] = (96, 2),
     ):
         super().__init__()
         from diffusers import UNet2DConditionModel
 
         self.multiple = patch * 2 ** (len(channels) - 1)
-        if side % self.multiple:
-            raise ValueError(f"decoders: side must be a multiple of {self.multiple} (patch and levels), got {side}.")
-        self.width, self.side, self.patch, self.guidance, self.steps, self.drop = width, side, patch, guidance, steps, drop
+        if side % (self.multiple * shrink):
+            raise ValueError(f"decoders: side must be a multiple of {self.multiple * shrink} (shrink, patch and levels), got {side}.")
+        self.width, self.side, self.shrink, self.patch = width, side, shrink, patch
+        self.guidance, self.steps, self.drop = guidance, steps, drop
         self.null = nn.Parameter(torch.zeros(1, 1, width))
+        self.finder = PixelSegmenter(in_channels, *finder, width)
         self.net = UNet2DConditionModel(
-            sample_size=side // patch, in_channels=6 * patch**2, out_channels=4 * patch**2, layers_per_block=1,
-            block_out_channels=tuple(channels), down_block_types=("CrossAttnDownBlock2D",) * len(channels),
-            up_block_types=("CrossAttnUpBlock2D",) * len(channels), cross_attention_dim=width, attention_head_dim=heads,
+            sample_size=side // shrink // patch, in_channels=7 * patch**2, out_channels=3 * patch**2, layers_per_block=1,
+            block_out_channels=tuple(channels), down_block_types=("DownBlock2D",) * len(channels),
+            up_block_types=("UpBlock2D",) * len(channels), cross_attention_dim=width, attention_head_dim=heads,
             norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=width,
         )  # fmt: skip
-        # Pictures begin grey and unchanged, not as noise.
+        # Pictures begin grey, not as noise.
         nn.init.zeros_(self.net.conv_out.weight)
         nn.init.zeros_(self.net.conv_out.bias)
 
     def forward(self, scene: Scene | None, requests: Requests) -> Painting:
+        if requests.vectors_KnC.shape[1] <= POINTERS:
+            raise ValueError(f"a painter wants more than {POINTERS} vectors a request, got {requests.vectors_KnC.shape[1]}.")
         source_K3HW = self.sources(scene, requests)
+        found = None
+        if scene is not None:
+            found = self.finder(scene, replace(requests, vectors_KnC=requests.vectors_KnC[:, :POINTERS]))
+        vectors_KnC = requests.vectors_KnC[:, POINTERS:]
         if requests.targets:
-            return self.practise(source_K3HW, requests)
-        return self.paint(source_K3HW, requests)
+            raw = self.practise(source_K3HW, self.wanted(requests.targets, source_K3HW), vectors_KnC, scene is not None)
+        else:
+            raw = self.paint(source_K3HW, self.places(found, source_K3HW), vectors_KnC, requests.seeds)
+        return replace(raw, found=found)
 
     def sources(self, scene: Scene | None, requests: Requests) -> Tensor:
         """The pictures to be changed, as large as they are painted; zeros for new ones."""
+        fine = self.side // self.shrink
         if scene is None:
-            return self.null.new_zeros(len(requests), 3, self.side, self.side)
+            return self.null.new_zeros(len(requests), 3, fine, fine)
         pixels_K3HW = to_floats(scene.pixels_BHWC[requests.picture_K], self.null.dtype)
-        share = min(1.0, self.side / max(scene.size))
+        share = min(1.0, fine / max(scene.size))
         size = [max(self.multiple, round(side * share / self.multiple) * self.multiple) for side in scene.size]
         return pixels_K3HW if tuple(size) == scene.size else F.interpolate(pixels_K3HW, size, mode="area")
 
-    def draw(self, like_K3HW: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Training's dice: noise_K3HW, sigma_K in 0..1 (more often noisy than clean), and which requests the null one stands in for."""
+    def places(self, found: PixelMaps | None, source_K3HW: Tensor) -> Tensor:
+        """[K, 1, H, W] what is painted: where the segmenter says, a little wider; all of a new picture."""
+        if found is None:
+            return torch.ones_like(source_K3HW[:, :1])
+        chance_K1HW = F.interpolate(found.masks_Khw[:, None].float(), source_K3HW.shape[2:], mode="bilinear").sigmoid()
+        return F.max_pool2d((chance_K1HW > 0.5).to(source_K3HW.dtype), 3, 1, 1)
+
+    def draw(self, like_K3HW: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
+        """Training's dice: noise, sigma_K in 0..1 (more often noisy than clean: what is where is decided while little is seen), which
+        requests the null one stands in for, and by how many pixels the places of changes are widened."""
         count = len(like_K3HW)
-        sigma_K = torch.sigmoid(0.8 + 0.8 * torch.randn(count, device=like_K3HW.device))
-        return torch.randn_like(like_K3HW), sigma_K, torch.rand(count, device=like_K3HW.device) < self.drop
+        sigma_K = torch.sigmoid(1.4 + torch.randn(count, device=like_K3HW.device))
+        dropped_K = torch.rand(count, device=like_K3HW.device) < self.drop
+        return torch.randn_like(like_K3HW), sigma_K, dropped_K, 1 + int(torch.randint(self.wider, ()))
 
-    def practise(self, source_K3HW: Tensor, requests: Requests) -> Painting:
-        """One denoising of noisy targets."""
-        wanted_K3HW = self.wanted(requests.targets, source_K3HW)
-        noise_K3HW, sigma_K, dropped_K = self.draw(wanted_K3HW)
+    def practise(self, source_K3HW: Tensor, wanted_K3HW: Tensor, vectors_KnC: Tensor, changes: bool) -> Painting:
+        """One denoising of noisy targets; of changes in their true places, more or less widened."""
+        noise_K3HW, sigma_K, dropped_K, wider = self.draw(wanted_K3HW)
+        where_K1HW = torch.ones_like(source_K3HW[:, :1])
+        if changes:
+            where_K1HW = changed(source_K3HW, wanted_K3HW)[:, None].to(source_K3HW.dtype)
+            where_K1HW = F.max_pool2d(where_K1HW, 2 * wider + 1, 1, wider)
         noisy_K3HW = wanted_K3HW.lerp(noise_K3HW, sigma_K[:, None, None, None])
-        vectors_KnC = torch.where(dropped_K[:, None, None], self.null.to(requests.vectors_KnC.dtype), requests.vectors_KnC)
-        clean_K3HW, change_KHW = self.denoise(noisy_K3HW, source_K3HW, sigma_K, vectors_KnC)
-        return Painting(clean_K3HW, change_KHW, sigma_K, source_K3HW)
+        vectors_KnC = torch.where(dropped_K[:, None, None], self.null.to(vectors_KnC.dtype), vectors_KnC)
+        clean_K3HW = self.denoise(noisy_K3HW, source_K3HW, where_K1HW, sigma_K, vectors_KnC)
+        return Painting(clean_K3HW, where_K1HW, None, sigma_K, source_K3HW)
 
-    def denoise(self, noisy_K3HW: Tensor, source_K3HW: Tensor, sigma_K: Tensor, vectors_KnC: Tensor) -> tuple[Tensor, Tensor]:
-        """(clean_K3HW, change_KHW logits) of noisy pictures."""
-        seen_K6HW = torch.cat([noisy_K3HW, source_K3HW], 1)
-        # Every cell attends to all vectors, and their mean goes where the time goes (Imagen, arXiv 2205.11487, section 2.3).
+    def denoise(self, noisy_K3HW: Tensor, source_K3HW: Tensor, where_K1HW: Tensor, sigma_K: Tensor, vectors_KnC: Tensor) -> Tensor:
+        """clean_K3HW of noisy pictures; where nothing is painted the source is shown in place of noise."""
+        source_K3HW, where_K1HW = source_K3HW.to(noisy_K3HW.dtype), where_K1HW.to(noisy_K3HW.dtype)
+        seen_K7HW = torch.cat([source_K3HW.lerp(noisy_K3HW, where_K1HW), source_K3HW, where_K1HW], 1)
+        # Cells attend to all vectors, and their mean goes where the time goes (Imagen, arXiv 2205.11487, section 2.3).
         dtype = self.null.dtype
-        cells_KChw, vectors_KnC = F.pixel_unshuffle(seen_K6HW, self.patch).to(dtype), vectors_KnC.to(dtype)
+        cells_KChw, vectors_KnC = F.pixel_unshuffle(seen_K7HW, self.patch).to(dtype), vectors_KnC.to(dtype)
         cells_KChw = self.net(cells_KChw, sigma_K * 1000, vectors_KnC, class_labels=vectors_KnC.mean(1)).sample.float()
-        said_K4HW = F.pixel_shuffle(cells_KChw, self.patch)
-        return said_K4HW[:, :3], said_K4HW[:, 3]
+        return F.pixel_shuffle(cells_KChw, self.patch)
 
     @torch.no_grad()
-    def paint(self, source_K3HW: Tensor, requests: Requests) -> Painting:
+    def paint(self, source_K3HW: Tensor, where_K1HW: Tensor, vectors_KnC: Tensor, seeds: list[int]) -> Painting:
         """Sample: from each request's own noise, by diffusers' Euler steps along the flow."""
         from diffusers import FlowMatchEulerDiscreteScheduler
 
         scheduler = FlowMatchEulerDiscreteScheduler()
         scheduler.set_timesteps(self.steps, device=source_K3HW.device)
-        noise = [torch.randn(source_K3HW.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in requests.seeds]
+        noise = [torch.randn(source_K3HW.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         x_K3HW = torch.stack(noise).to(source_K3HW.device)
-        null_KnC = self.null.to(requests.vectors_KnC.dtype).expand_as(requests.vectors_KnC)
+        null_KnC = self.null.to(vectors_KnC.dtype).expand_as(vectors_KnC)
         for step, timestep in enumerate(scheduler.timesteps):
             sigma = scheduler.sigmas[step].to(x_K3HW.device)
             sigma_K = sigma.expand(len(x_K3HW))
-            clean_K3HW, change_KHW = self.denoise(x_K3HW, source_K3HW, sigma_K, requests.vectors_KnC)
+            clean_K3HW = self.denoise(x_K3HW, source_K3HW, where_K1HW, sigma_K, vectors_KnC)
             if self.guidance != 1:
-                plain_K3HW, _ = self.denoise(x_K3HW, source_K3HW, sigma_K, null_KnC)
+                plain_K3HW = self.denoise(x_K3HW, source_K3HW, where_K1HW, sigma_K, null_KnC)
                 clean_K3HW = plain_K3HW + self.guidance * (clean_K3HW - plain_K3HW)
             velocity_K3HW = (x_K3HW - clean_K3HW) / sigma
             x_K3HW = scheduler.step(velocity_K3HW, timestep, x_K3HW).prev_sample
-        return Painting(x_K3HW.clamp(-1, 1), change_KHW)
+        return Painting(x_K3HW.clamp(-1, 1), where_K1HW)
 
     def wanted(self, targets: list[Image], source_K3HW: Tensor) -> Tensor:
         """Targets as K3HW, as large as they are painted."""
@@ -148,39 +184,51 @@ class FlowPainter(Decoder):
         return torch.cat([one if one.shape[2:] == size else F.interpolate(one, size, mode="area") for one in floats])
 
     def counts(self, targets: list[Image]) -> dict[str, float]:
-        return {"flow": float(len(targets)), "change": float(sum(target.of is not None for target in targets))}
+        edits = float(sum(target.of is not None for target in targets))
+        return {"flow": float(len(targets))} | dict.fromkeys(FOUND, edits)
 
     def loss(self, raw: Painting, targets: list[Image]) -> Losses:
+        """flow: of the pixels that are painted. pixel, dice, place: of the segmenter, as in `PixelSegmenter`."""
         wanted_K3HW = self.wanted(targets, raw.source_K3HW)
-        edits_K = torch.tensor([target.of is not None for target in targets], device=wanted_K3HW.device)
-        changed_KHW = (wanted_K3HW - raw.source_K3HW).abs().amax(1) > 2 * CHANGED
-        weight_KHW = 1 + self.changed_weight * (changed_KHW & edits_K[:, None, None]).float()
         error_K3HW = (raw.clean_K3HW - wanted_K3HW) / raw.sigma_K.clamp(min=self.least_sigma)[:, None, None, None]
-        flow_K = (error_K3HW.square().mean(1) * weight_KHW).mean((1, 2))
-        change_KHW = F.binary_cross_entropy_with_logits(raw.change_KHW, changed_KHW.float(), reduction="none")
-        change_K = change_KHW.mean((1, 2)) * edits_K
-        return {"flow": (flow_K.sum(), float(len(targets))), "change": (change_K.sum() * self.change_weight, float(edits_K.sum()))}
+        error_K1HW = error_K3HW.square().mean(1, keepdim=True) * raw.where_K1HW
+        flow_K = error_K1HW.sum((1, 2, 3)) / raw.where_K1HW.sum((1, 2, 3)).clamp(min=1)
+        counts = self.counts(targets)
+        if raw.found is None:
+            return {"flow": (flow_K.sum(), counts["flow"])} | {name: (self.zero_of(flow_K), 0.0) for name in FOUND}
+        masks_KHW = changed(raw.source_K3HW, wanted_K3HW).cpu().numpy()
+        found = self.finder.loss(raw.found, [Masks("", mask_HW[None]) for mask_HW in masks_KHW])
+        losses = {name: (found[name][0] * self.change_weight, counts[name]) for name in FOUND}
+        return losses | {"flow": (flow_K.sum() + self.zero_of(raw.found), counts["flow"])}  # middles and votes are not learned
 
     def parts(self, raw: Painting, scene: Scene | None, requests: Requests) -> list[Part]:
-        clean_K3HW, change_KHW = raw.clean_K3HW, raw.change_KHW
-        if scene is not None and change_KHW.shape[1:] != scene.size:
-            clean_K3HW = F.interpolate(clean_K3HW, scene.size, mode="bicubic")
-            change_KHW = F.interpolate(change_KHW[:, None], scene.size, mode="bilinear")[:, 0]
+        size = (self.side, self.side) if scene is None else scene.size
+        clean_K3HW, where_K1HW = raw.clean_K3HW, raw.where_K1HW
+        if clean_K3HW.shape[2:] != size:
+            clean_K3HW = F.interpolate(clean_K3HW, size, mode="bicubic")
+            where_K1HW = F.interpolate(where_K1HW, size, mode="bilinear")
         painted_KHW3 = ((clean_K3HW + 1) * 127.5).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
         if scene is None:
             return [Image(painted_HW3) for painted_HW3 in painted_KHW3]
-        changed_KHW = (change_KHW > 0).cpu().numpy()
+        changed_KHW = (where_K1HW[:, 0] > 0.5).cpu().numpy()
         rows = zip(painted_KHW3, changed_KHW, requests.picture_K.tolist(), requests.images, strict=True)
-        return [Changed(painted, changed, scene.canvases[picture], image) for painted, changed, picture, image in rows]
+        return [Changed(painted, mask, scene.canvases[picture], image) for painted, mask, picture, image in rows]
 
     def finish(self, part: Part, pictures: tuple[Image, ...]) -> Part:
         return part.laid_over(pictures[part.of]) if isinstance(part, Changed) else part
 
     def dummy(self, scene: Scene) -> Tensor:
+        """As in `Decoder`: the segmenter on the scene, the net on the smallest picture."""
         side = self.multiple
         black = self.null.new_zeros(1, 3, side, side)
-        said = self.denoise(black, black, black.new_ones(1), self.null)
-        return self.zero_of(list(said))
+        said = self.denoise(black, black, black[:, :1], black.new_ones(1), self.null)
+        where = torch.zeros(1, dtype=torch.long, device=black.device)
+        return self.zero_of([said, self.finder(scene, Requests(self.null.expand(1, POINTERS, -1), where, [""], [0]))])
+
+
+def changed(source_K3HW: Tensor, wanted_K3HW: Tensor) -> Tensor:
+    """bool [K, H, W]: pixels that differ by more than `CHANGED`, in any channel."""
+    return (wanted_K3HW - source_K3HW).abs().amax(1) > 2 * CHANGED
 
 
 class Changed(Image):

@@ -55,8 +55,9 @@ class Poses:
 class KeypointDetector(Decoder):
     """in_channels to overlap: as in `DenseDetector`, which finds the things.
 
-    cells: S. margin: how much longer than the longer side of its box a thing's square is. moved: how far, at most, squares are shifted
-    and scaled (shares of the side), and turned (degrees), at random around the true things in training.
+    cells: S. fine: channels of the net over a square at S cells, a multiple of 16; widths: where it has half, a quarter and an eighth
+    as many along a side. margin: how much longer than the longer side of its box a thing's square is. moved: how far, at most, squares
+    are shifted and scaled (shares of the side), and turned (degrees), at random around the true things in training.
     """
 
     part = "keypoints"
@@ -76,6 +77,8 @@ class KeypointDetector(Decoder):
         reach: float = 6.0,
         overlap: float = 0.6,
         cells: int = 24,
+        fine: int = 64,
+        widths: tuple[int, int, int] = (128, 192, 256),
         margin: float = 1.25,
         moved: tuple[float, float, float] = (0.08, 0.2, 30.0),
     ):
@@ -84,8 +87,8 @@ class KeypointDetector(Decoder):
             raise ValueError(f"decoders: a square is halved three times, so cells must be a multiple of 8, got {cells}.")
         self.width, self.cells, self.margin, self.moved = width, cells, margin, moved
         self.things = DenseDetector(in_channels, channels, depth, width, levels, reach, overlap)
-        self.reader = SquareReader(in_channels, channels, width, cells)
-        self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * channels))
+        self.reader = SquareReader(in_channels, fine, width, cells, tuple(widths))
+        self.query = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 2 * fine))
 
     def forward(self, scene: Scene, requests: Requests) -> Poses:
         """With targets (training) the true things are looked at, without them those that are found."""
@@ -214,7 +217,7 @@ class SquareReader(nn.Module):
     the thing's own vector says what is looked at.
     """
 
-    def __init__(self, in_channels: int, channels: int, width: int, cells: int, levels: int = 3):
+    def __init__(self, in_channels: int, channels: int, width: int, cells: int, widths: tuple[int, ...], levels: int = 3):
         super().__init__()
         self.cells, self.levels = cells, levels
         self.pixels = nn.Sequential(
@@ -222,12 +225,14 @@ class SquareReader(nn.Module):
         )
         self.maps = nn.Conv2d(in_channels * levels, channels, 1)
         self.thing = nn.Linear(width, channels)
-        wide = [channels, *[channels * 4 // 3 // 8 * 8] * 3]
+        # Most of the work is done where cells are few: what a joint is, and whether it is the left one, is told from all of the thing.
+        wide = [channels, *widths]
         self.down = nn.ModuleList(
             nn.Sequential(ConvNormAct(wide[max(i - 1, 0)], to), ConvNormAct(to, to)) for i, to in enumerate(wide)
         )
         self.up = nn.ModuleList(nn.Conv2d(to, channels, 1) for to in wide)
-        self.out = nn.Sequential(ConvNormAct(channels, channels), nn.Conv2d(channels, channels, 1))
+        self.mix = nn.ModuleList(ConvNormAct(channels, channels) for _ in widths)
+        self.out = nn.Conv2d(channels, channels, 1)
 
     def forward(self, scene: Scene, squares: Squares, picture_K: Tensor, vectors_KC: Tensor) -> Tensor:
         picture_P = picture_K[squares.request_P]
@@ -240,8 +245,8 @@ class SquareReader(nn.Module):
             x_PCSS = block(F.avg_pool2d(x_PCSS, 2) if index else x_PCSS)
             seen.append(x_PCSS)
         x_PCSS = self.up[-1](seen[-1])
-        for x_Pchw, lateral in zip(seen[-2::-1], list(self.up)[-2::-1]):
-            x_PCSS = F.interpolate(x_PCSS, scale_factor=2.0) + lateral(x_Pchw)
+        for x_Pchw, lateral, mix in zip(seen[-2::-1], list(self.up)[-2::-1], self.mix, strict=True):
+            x_PCSS = mix(F.interpolate(x_PCSS, scale_factor=2.0) + lateral(x_Pchw))
         return self.out(x_PCSS)
 
 
