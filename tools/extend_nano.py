@@ -46,6 +46,10 @@ if __name__ == "__main__":
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    added = yaml.safe_load(Path(options.links).read_text()) if options.links else ADDED
-    extended(added, options.weights or (None if options.links else KEYPOINTS), options.seed).save_pretrained(options.out, whole=True)
+    try:
+        added = yaml.safe_load(Path(options.links).read_text()) if options.links else ADDED
+        model = extended(added, options.weights or (None if options.links else KEYPOINTS), options.seed)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    model.save_pretrained(options.out, whole=True)
     print(f"nano with {', '.join(added['links'])}: {options.out}")
