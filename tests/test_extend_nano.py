@@ -51,6 +51,12 @@ def test_weights_of_parts_that_are_not_there_are_refused(tool):
         tool.extended({"links": {}, "decoders": {}}, tool.KEYPOINTS)
 
 
+@pytest.mark.parametrize("added", [None, "pose", {"links": {}}, {"links": {}, "decoders": {}, "eye": {}}])
+def test_other_sections_are_refused(tool, added):
+    with pytest.raises(ValueError, match="expected the sections links and decoders"):
+        tool.extended(added, None)
+
+
 def test_new_parts_leave_the_answers_alone(more):
     example = World().examples("boxes", limit=1)[0]
     before, after = (model.ask([example.question])[0] for model in (superlens.load("nano", device="cpu"), more))

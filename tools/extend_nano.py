@@ -26,7 +26,9 @@ ADDED = {
 
 
 def extended(added: dict, weights: Path | None, seed: int = 0):
-    """nano with more links and decoders. ValueError for weights of parts that it then does not have."""
+    """nano with more links and decoders. ValueError for other sections, and for weights of parts that it then does not have."""
+    if not isinstance(added, dict) or set(added) != set(ADDED):
+        raise ValueError(f"expected the sections {' and '.join(ADDED)}, got {added!r:.60}")
     nano = superlens.load("nano", device="cpu")
     recipe = copy.deepcopy(nano.config.recipe)
     for section, entries in added.items():

@@ -162,3 +162,9 @@ def test_the_dummy_reaches_every_parameter():
 def test_boxes_come_from_points_where_none_are_given():
     boxes = as_boxes(target("person", [(10, 20, 2), (30, 60, 1), (0, 0, 0)], [(0, 0, 0)] * 3))
     assert boxes.xyxy[0].tolist() == pytest.approx([6, 16, 34, 64]) and boxes.ignore.tolist() == [False, True]
+
+
+@pytest.mark.parametrize("sizes", [{"fine": 24}, {"widths": (12, 16, 16)}])
+def test_channels_that_can_not_be_normalised_in_groups_are_refused(sizes):
+    with pytest.raises(ValueError, match="fine must be a multiple of 16 and widths of 8"):
+        KeypointDetector(16, **sizes)

@@ -85,6 +85,8 @@ class KeypointDetector(Decoder):
         super().__init__()
         if cells % 8:
             raise ValueError(f"decoders: a square is halved three times, so cells must be a multiple of 8, got {cells}.")
+        if fine % 16 or any(wide % 8 for wide in widths):
+            raise ValueError(f"decoders: fine must be a multiple of 16 and widths of 8, got {fine} and {list(widths)}.")
         self.width, self.cells, self.margin, self.moved = width, cells, margin, moved
         self.things = DenseDetector(in_channels, channels, depth, width, levels, reach, overlap)
         self.reader = SquareReader(in_channels, fine, width, cells, tuple(widths))
