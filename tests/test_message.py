@@ -203,6 +203,7 @@ def test_select_and_above():
     assert boxes.select(boxes.scores > 0.25).scores.tolist() == pytest.approx([0.9, 0.3])
     assert boxes.select([]).count == 0 and boxes.select(np.zeros(3, bool)).count == 0
     message = Message("assistant", ("see ", boxes, Boxes("cat", [[0, 0, 1, 1]])))
+    assert boxes.above(0.0, 0.3).track.tolist() == [2, 3] and boxes.above(0.0, 0.2).count == 3 and boxes.above(0.95, 0.2).count == 0
     kept = message.above(0.95)
     assert [part.count for part in kept.boxes] == [0, 1] and kept.text == message.text
     words = Polygons("word", [[[1, 1], [2, 2], [3, 1]]] * 2, texts=("a", "b"), scores=[0.1, 0.8])

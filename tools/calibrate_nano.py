@@ -25,7 +25,7 @@ def logit(chance: float) -> float:
 def balances(model, limit: int, seed: int) -> dict[float, tuple[float, float]]:
     """Threshold -> (silent, recall) of the boxes that list questions are answered with."""
     examples = list(World().examples("boxes", seed=seed, limit=limit, task="boxes"))
-    answers = model.ask([example.question for example in examples], batch_size=16, min_score=0.01)
+    answers = model.ask([example.question for example in examples], batch_size=16, min_score=0.01, min_share=0.0)
     found = {}
     for threshold in THRESHOLDS.tolist():
         metric = metric_class("boxes", "absent")(Facts(), "boxes", threshold)

@@ -18,7 +18,8 @@ from superlens.processor import Sample
 
 @dataclass(frozen=True)
 class Asking:
-    """How to answer. min_score: parts scored below are left out (the part stays, empty). most: best objects kept per picture.
+    """How to answer. min_score: objects scored below are left out (the part stays, empty). min_share: so are those that score below
+    this share of the best one of their part: beside sure finds, doubtful ones are mostly wrong.
 
     answer_with: name of a link the answer must use. on_text(index, text): called with each new piece of text as it is generated.
     errors: "raise", or "return" to put the exception in the bad conversation's place and go on.
@@ -26,6 +27,7 @@ class Asking:
 
     batch_size: int = 8
     min_score: float = 0.3
+    min_share: float = 0.5
     sampling: Sampling = field(default_factory=Sampling)
     answer_with: str | None = None
     on_text: Callable[[int, str], None] | None = None
@@ -107,7 +109,7 @@ def answer_batch(model, questions: list[Conversation], prompts: list[Sample], as
     for content, noted, question in zip(contents, notes, questions):
         filled = [parts[id(item)](question.images) if isinstance(item, Group) else item for item in content]
         message = Message("assistant", tuple(filled), notes=tuple(noted)).about(question.images)
-        messages.append(message.clipped().above(asking.min_score))
+        messages.append(message.clipped().above(asking.min_score, asking.min_share))
     return messages
 
 

@@ -114,9 +114,11 @@ class OutputPart(Part):
                   for name, v in values.items() if v is not None}
         return replace(self, **values)
 
-    def above(self, min_score: float) -> "OutputPart":
-        """The part with the objects whose score is at least `min_score`; all of them when there are no scores."""
-        return self if getattr(self, "scores", None) is None else self.select(self.scores >= min_score)
+    def above(self, min_score: float, min_share: float = 0.0) -> "OutputPart":
+        """The part with the objects whose score is at least `min_score`, and `min_share` of its best; all when there are no scores."""
+        if getattr(self, "scores", None) is None:
+            return self
+        return self.select(self.scores >= max(min_score, min_share * self.scores.max(initial=0.0)))
 
     def _check_common(self) -> None:
         kind, count = type(self).__name__, self.count
@@ -378,9 +380,9 @@ class Message:
         """This message, knowing the pictures it speaks of: a sequence of `Image`, or the `Conversation`."""
         return replace(self, pictures=tuple(pictures.images if isinstance(pictures, Conversation) else pictures))
 
-    def above(self, min_score: float) -> "Message":
-        """This message without the objects that score below `min_score`; every asked part stays, if empty."""
-        return replace(self, content=tuple(part.above(min_score) if isinstance(part, OutputPart) else part
+    def above(self, min_score: float, min_share: float = 0.0) -> "Message":
+        """This message, each part without the objects that score below, as in `OutputPart.above`; every asked part stays, if empty."""
+        return replace(self, content=tuple(part.above(min_score, min_share) if isinstance(part, OutputPart) else part
                                            for part in self.content))
 
     def clipped(self, pictures=None, videos=()) -> "Message":

@@ -73,6 +73,22 @@ def test_answers_are_what_the_words_pick_out(task, first):
     assert seen > 100 and forms[False] > 5 and forms[True] > 60
 
 
+def test_the_answer_says_in_full_which_one_is_meant():
+    """ "the leftmost one" of red stars is "the leftmost red star": a name of just what was found before, by words alone."""
+    resolved = []
+    for scene, found, turn in _followed("follow_masks", "boxes"):
+        for word in (*EDGES, "smallest", "biggest", "largest"):
+            if f"the {word} one" in turn.question.lower() and turn.answer.masks[0].label.startswith("the "):
+                label = turn.answer.masks[0].label
+                assert label.startswith(f"the {word} ")
+                words = label.split()[2:]
+                named = [i for i, thing in enumerate(scene.things)
+                         if set(words) <= {thing.shape, thing.colour, thing.size, "thing"}]
+                assert set(named) == set(found), (label, found)
+                resolved.append(label)
+    assert len(resolved) > 20 and len(set(resolved)) > 10
+
+
 def test_colours():
     answers = Counter()
     for scene, found, turn in _followed("follow_colour", "boxes"):

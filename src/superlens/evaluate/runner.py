@@ -36,7 +36,7 @@ def evaluate(
 ) -> dict[str, Any]:
     """What `metric` (default: see `metric_class`) makes of the generated answers to a source's questions.
 
-    model: anything with `ask(conversations, batch_size=, min_score=, errors="return")`. source: a `Source`, or what
+    model: anything with `ask(conversations, batch_size=, min_score=, min_share=, errors="return")`. source: a `Source`, or what
     `open_source` opens. part: "boxes", "masks", "keypoints", "moments", "text" or "image". limit: how many questions. seed: of
     the wordings (and of the drawn scenes). task: only questions of this task; by default all of the part, or the task that the metric
     is about where the source offers a choice. min_score: what counts as shown, in 0..1. progress: a `rich.progress.Progress`.
@@ -69,7 +69,7 @@ def evaluate(
     for at in range(0, len(examples), batch_size):
         batch = list(examples[at : at + batch_size])
         answers = model.ask(
-            [example.question for example in batch], batch_size=batch_size, min_score=KEEP_ABOVE, errors="return"
+            [example.question for example in batch], batch_size=batch_size, min_score=KEEP_ABOVE, min_share=0.0, errors="return"
         )
         for example, answer in zip(batch, answers, strict=True):
             failed += isinstance(answer, Exception)

@@ -7,18 +7,21 @@ and order would be one.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from superlens.data.templates import ask
 from superlens.data.world.expressions import biggest, extreme
-from superlens.data.world.kinds import pick, plural
+from superlens.data.world.kinds import ANY, Kind, pick, plural
 from superlens.data.world.scene import Scene
 from superlens.data.world.turns import Setting, Turn, joined, mentioned, part_of, say
 from superlens.message import Boxes, Masks, Message
 
 ORDINALS = ("first", "second", "third", "fourth")
 EDGES = ("leftmost", "rightmost", "highest", "lowest")
+SIZES = ("smallest", "biggest", "largest")
+SUPERLATIVES = (*EDGES, *SIZES)
 TELLING = 0.7
 MOST = 8  # things in the answer that is gone on from
 TASKS = ("follow_boxes", "follow_masks", "follow_same", "follow_colour")
@@ -63,9 +66,33 @@ def follow_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Sett
         colour = scene.things[indices[0]].colour
         return say(task, colour[0].upper() + colour[1:] + ".", rng, setting, about=about, which=which)
     masks = task == "follow_masks" or (task == "follow_same" and bool(before.answer.masks))
-    kinds = dict.fromkeys(scene.things[index].kind for index in indices)
-    parts = [part_of(scene, kind, [index for index in indices if scene.things[index].kind == kind], masks) for kind in kinds]
+    resolved = _resolved(scene, which, found, before)
+    if resolved is not None:
+        parts = [part_of(scene, resolved, indices, masks)]
+    else:
+        kinds = dict.fromkeys(scene.things[index].kind for index in indices)
+        parts = [part_of(scene, kind, [index for index in indices if scene.things[index].kind == kind], masks) for kind in kinds]
     return Turn(task, ask(task, rng, setting.held_out, which=which), joined(parts), about=about)
+
+
+def _resolved(scene: Scene, which: str, found: list[int], before: Turn) -> str | None:
+    """"the leftmost one" of an answer with all red stars: "the leftmost red star"; None when no name means just what was found, or for
+    other words.
+
+    The answer says first what is meant, so that it can be found as any such expression is.
+    """
+    superlative = which.removeprefix("the ").removesuffix(" one")
+    if superlative not in SUPERLATIVES:
+        return None
+    things = [scene.things[index] for index in found]
+    alike = {name: values.pop() for name in ("shape", "colour", "size") if len(values := {getattr(thing, name) for thing in things}) == 1}
+    kinds = [Kind(**dict(some)) for count in range(len(alike) + 1) for some in combinations(alike.items(), count)]
+    kinds = [kind for kind in kinds if set(kind.find(scene)) == set(found)]
+    if not kinds:
+        return None
+    said = {part.label for part in before.answer.outputs}
+    echoed = [kind for kind in kinds if said & {kind.words(many, anything) for many in (False, True) for anything in ANY}]
+    return f"the {superlative} {(echoed or kinds)[0].words()}"
 
 
 def _one(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str, list[int]] | None:
@@ -81,7 +108,7 @@ def _one(scene: Scene, rng: np.random.Generator, found: list[int]) -> tuple[str,
         edge, winner = _outermost(scene, rng, found)
         words = f"the {edge} one"
     else:
-        word = pick(rng, ("smallest", "smallest", "biggest", "largest"))
+        word = pick(rng, ("smallest", *SIZES))
         winner, words = biggest(scene, found, smallest=word == "smallest"), f"the {word} one"
     return None if winner is None else (words, [winner])
 
