@@ -85,7 +85,8 @@ def _resolved(scene: Scene, which: str, found: list[int], before: Turn) -> str |
     if superlative not in SUPERLATIVES:
         return None
     things = [scene.things[index] for index in found]
-    alike = {name: values.pop() for name in ("shape", "colour", "size") if len(values := {getattr(thing, name) for thing in things}) == 1}
+    values = {name: {getattr(thing, name) for thing in things} for name in ("shape", "colour", "size")}
+    alike = {name: seen.pop() for name, seen in values.items() if len(seen) == 1}
     kinds = [Kind(**dict(some)) for count in range(len(alike) + 1) for some in combinations(alike.items(), count)]
     kinds = [kind for kind in kinds if set(kind.find(scene)) == set(found)]
     if not kinds:
