@@ -1,6 +1,6 @@
 """How well is a thing's pose read once its box is known? The keypoint decoder alone, no language model: names as words, true boxes.
 
-    SUPERLENS_DATA=... python benchmarks/keypoints_in_true_boxes.py [--model runs/nano-pose] [--limit 60]
+    SUPERLENS_DATA=... python benchmarks/keypoints_in_true_boxes.py [--model nano] [--limit 60]
 
 PCK: share of the labelled points that lie within 0.05 (world) or 0.1 of the longer side of the box. swapped: share that lie there of
 the other side's point ("left knee" where the right one is). found: share of the things of which the decoder's own finder has a box
@@ -71,7 +71,7 @@ def measure(model, source, limit: int, share: float) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", default="runs/nano-pose")
+    parser.add_argument("--model", default="nano")
     parser.add_argument("--limit", type=int, default=60)
     options = parser.parse_args()
     model = superlens.load(options.model, device="cpu")

@@ -1,11 +1,8 @@
 """nano with links and decoders that it does not have yet: a model to go on training from. What it had stays bit-equal.
 
-    python tools/extend_nano.py runs/nano-pose [--links links.yaml] [--weights tools/keypoints.safetensors]
+    python tools/extend_nano.py links.yaml runs/nano-more [--weights more.safetensors]
 
-links.yaml holds `links` and `decoders` as in a recipe; without it keypoints are added. New parts are fresh, but for what --weights
-holds.
-tools/keypoints.safetensors: the keypoint decoder and what its link reads of names, trained without the language model (docs/training.md
-says how and how far), in half precision. For research only, as nano's own weights: some of the pictures were lspet's.
+links.yaml holds `links` and `decoders` as in a recipe. New parts are fresh, but for what --weights holds.
 """
 
 import argparse
@@ -18,20 +15,19 @@ from safetensors.torch import load_file
 import superlens
 from superlens.recipes.build import build
 
-KEYPOINTS = Path(__file__).with_name("keypoints.safetensors")
-ADDED = {
-    "links": {"keypoints": {"type": "keypoint", "token": "[POSE]", "point": "[POINT]", "queries": 1, "words": True, "decoder": "pose"}},
-    "decoders": {"pose": {"type": "keypoint_detector", "channels": 96, "depth": 2, "width": 128}},
-}
+SECTIONS = {"links", "decoders"}
 
 
-def extended(added: dict, weights: Path | None, seed: int = 0):
-    """nano with more links and decoders. ValueError for other sections, and for weights of parts that it then does not have."""
-    if not isinstance(added, dict) or set(added) != set(ADDED):
-        raise ValueError(f"expected the sections {' and '.join(ADDED)}, got {added!r:.60}")
+def extended(added: dict, weights: Path | None = None, seed: int = 0):
+    """nano with more links and decoders. ValueError for other sections, for names that nano has, and for weights of parts that it then
+    does not have."""
+    if not isinstance(added, dict) or set(added) != SECTIONS:
+        raise ValueError(f"expected the sections {' and '.join(sorted(SECTIONS, reverse=True))}, got {added!r:.60}")
     nano = superlens.load("nano", device="cpu")
     recipe = copy.deepcopy(nano.config.recipe)
     for section, entries in added.items():
+        if known := sorted(set(entries) & set(recipe[section])):
+            raise ValueError(f"nano has {section} of these names: {', '.join(known)}. Choose others.")
         recipe[section] = recipe[section] | entries
     model = build(recipe, seed)
     state = nano.state_dict() | (load_file(weights) if weights else {})
@@ -43,15 +39,15 @@ def extended(added: dict, weights: Path | None, seed: int = 0):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("links", type=Path)
     parser.add_argument("out")
-    parser.add_argument("--links")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     try:
-        added = yaml.safe_load(Path(options.links).read_text()) if options.links else ADDED
-        model = extended(added, options.weights or (None if options.links else KEYPOINTS), options.seed)
-    except (OSError, ValueError) as error:
+        added = yaml.safe_load(options.links.read_text())
+        model = extended(added, options.weights, options.seed)
+    except (OSError, ValueError, yaml.YAMLError) as error:
         parser.error(str(error))
     model.save_pretrained(options.out, whole=True)
     print(f"nano with {', '.join(added['links'])}: {options.out}")

@@ -116,7 +116,7 @@ def test_numbers_are_read_as_people_write_them():
         ("stages.0.steps=7", ("stages", 0, "steps"), 7),
         ("stages.*.lr=1e-4", ("stages", 0, "lr"), 1e-4),
         ("stages.0.lr={decoders.*: 1e-3, default: 1e-4}", ("stages", 0, "lr"), {"decoders.*": 1e-3, "default": 1e-4}),
-        ("stages.0.data.world=2", ("stages", 0, "data"), {"world": 2.0, "photos": 0.0}),
+        ("stages.0.data.world=2", ("stages", 0, "data"), {"world": 2.0, "photos": 0.0, "lspet": 0.0, "dlc_mouse": 0.0}),
         ("decoders.detect.depth=1", ("decoders", "detect", "depth"), 1),
         ("decoders.detect.width=64", ("decoders", "detect", "width"), 64),
         ("links.boxes.absent='[NO]'", ("links", "boxes", "absent"), "[NO]"),

@@ -89,6 +89,7 @@ class FlowPainter(Decoder):
             block_out_channels=tuple(channels), down_block_types=("DownBlock2D",) * len(channels),
             up_block_types=("UpBlock2D",) * len(channels), cross_attention_dim=width, attention_head_dim=heads,
             norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=width,
+            resnet_time_scale_shift="scale_shift",
         )  # fmt: skip
         # Pictures begin grey, not as noise.
         nn.init.zeros_(self.net.conv_out.weight)
@@ -129,7 +130,7 @@ class FlowPainter(Decoder):
         """Training's dice: noise, sigma_K in 0..1 (more often noisy than clean: what is where is decided while little is seen), which
         requests the null one stands in for, and by how many pixels the places of changes are widened."""
         count = len(like_K3HW)
-        sigma_K = torch.sigmoid(1.4 + torch.randn(count, device=like_K3HW.device))
+        sigma_K = torch.sigmoid(1.9 + 1.2 * torch.randn(count, device=like_K3HW.device))
         dropped_K = torch.rand(count, device=like_K3HW.device) < self.drop
         return torch.randn_like(like_K3HW), sigma_K, dropped_K, 1 + int(torch.randint(self.wider, ()))
 

@@ -30,7 +30,7 @@ from superlens.message import Conversation, Image, Message
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
 APART = 5  # pixels on a picture of 128 between any two things, at least
-LARGE = {1: 0.5, 2: 0.4, 3: 0.2, 4: 0.1}  # how often a thing is large, by how many there are
+LARGE = {1: 1.0, 2: 0.8, 3: 0.3, 4: 0.1}  # how often a thing is large, by how many there are: who asks for one wants to see it
 _LIGHT = -2.36  # from the top left, radians
 _SHADE = 0.1
 _SAID = {"left of": ("left of", "to the left of", "on the left of"), "right of": ("right of", "to the right of", "on the right of"),
