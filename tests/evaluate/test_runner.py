@@ -164,5 +164,5 @@ def test_importing_is_light():
 
 
 def test_a_part_that_the_model_can_not_write_is_refused():
-    with pytest.raises(ValueError, match=r"no link that writes keypoints; it writes text, boxes, masks\. These .*: visionllm-v2"):
+    with pytest.raises(ValueError, match=r"no link that writes keypoints; it writes text, boxes, masks\. These .*: nano, visionllm-v2"):
         evaluate(tiny.model(), World(), "keypoints", limit=1)
