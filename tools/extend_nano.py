@@ -15,14 +15,14 @@ from safetensors.torch import load_file
 import superlens
 from superlens.recipes.build import build
 
-SECTIONS = {"links", "decoders"}
+SECTIONS = ("links", "decoders")
 
 
 def extended(added: dict, weights: Path | None = None, seed: int = 0):
     """nano with more links and decoders. ValueError for other sections, for names that nano has, and for weights of parts that it then
     does not have."""
-    if not isinstance(added, dict) or set(added) != SECTIONS:
-        raise ValueError(f"expected the sections {' and '.join(sorted(SECTIONS, reverse=True))}, got {added!r:.60}")
+    if not isinstance(added, dict) or set(added) != set(SECTIONS):
+        raise ValueError(f"expected the sections {' and '.join(SECTIONS)}, got {added!r:.60}")
     nano = superlens.load("nano", device="cpu")
     recipe = copy.deepcopy(nano.config.recipe)
     for section, entries in added.items():
