@@ -38,6 +38,7 @@ WORDS = ("describe", "count", "colour", "exists", "relation", "place", "side")  
 RATES = {"language.model.model.layers.*": 2.5e-3, "default": 7e-4}
 MUON = ["language.model.model.layers.*"]
 MOST_CACHE = 8e9  # bytes
+CLIPS = 4000  # different ones of the drawn world that arms are trained on
 SEED = 5  # of the questions that all are measured by
 
 
@@ -264,6 +265,8 @@ def plan_of(name: str, part: str) -> Recipe:
     if part == "moments":
         tasks = {"moments": 1.0}
     values["data"] = copy.deepcopy(values["data"]) | {"tasks": tasks, "turns": [1, 3]}
+    if part == "moments":  # frames are costly to look at: clips come again, and their features are on disk by then
+        values["data"]["sources"] = {"world": {"length": CLIPS}}
     return read_recipe(values | {"stages": [], "tune": []})
 
 

@@ -77,10 +77,12 @@ class Part(BaseModel):
 
 
 class SourceOptions(Strict):
-    """What one source is given in place of the recipe's own: augment, and {task: weight}."""
+    """What one source is given in place of the recipe's own: augment, and {task: weight}. length: of the drawn world alone, how many
+    indices it has; its clips are as many."""
 
     augment: _section_of(Augment) | None = None  # type: ignore[valid-type]
     tasks: dict[str, float] | None = None
+    length: int | None = None
 
     @field_validator("tasks")
     @classmethod

@@ -150,7 +150,8 @@ def source_options(plan, path: str, stage: Stage | None) -> dict[str, Any]:
         tasks = None
     tasks = tasks or (own.tasks if own else None) or (data.tasks if path == "world" else None)
     if path == "world":
-        return {"tasks": tasks, "turns": stage.turns if stage is not None and stage.turns else data.turns}
+        options = {"tasks": tasks, "turns": stage.turns if stage is not None and stage.turns else data.turns}
+        return options | ({"length": own.length} if own and own.length else {})
     augment = own.augment if own and own.augment else data.augment
     options: dict[str, Any] = {"tasks": tasks, "cache_mb": data.cache_mb}
     if augment:

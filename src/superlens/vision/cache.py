@@ -29,17 +29,18 @@ class FeatureCache:
     def scene(self, see: Callable[[Tensor, list[Canvas]], Scene], pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
         """What `see` gives for pictures of one canvas size."""
         paths = [self.path(picture_HWC) for picture_HWC in pixels_BHWC.cpu().numpy()]
-        new = [index for index, path in enumerate(paths) if not path.is_file()]
+        # One of those that are alike: frames of a video in which nothing moves.
+        new = [index for path, index in {path: index for index, path in enumerate(paths)}.items() if not path.is_file()]
         self.misses, self.hits = self.misses + len(new), self.hits + len(paths) - len(new)
-        fresh: dict[int, list[Tensor]] = {}
+        fresh: dict[Path, list[Tensor]] = {}
         if new:
             with torch.no_grad():
                 seen = see(pixels_BHWC[new], [canvases[index] for index in new])
             maps = self._maps(seen)
-            fresh = {index: [map_BChw[row].half().cpu() for map_BChw in maps] for row, index in enumerate(new)}
-            for index in new:
-                self._write(paths[index], fresh[index])
-        pictures = [fresh.get(index) or self._read(path) for index, path in enumerate(paths)]
+            fresh = {paths[index]: [map_BChw[row].half().cpu() for map_BChw in maps] for row, index in enumerate(new)}
+            for path, kept in fresh.items():
+                self._write(path, kept)
+        pictures = [fresh.get(path) or self._read(path) for path in paths]
         maps = [torch.stack([row.float() for row in rows]).to(pixels_BHWC.device) for rows in zip(*pictures)]
         tokens, levels = maps[0], maps[1:]
         # The level that the tokens are made of is the tokens themselves.

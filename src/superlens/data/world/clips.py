@@ -82,7 +82,7 @@ def draw_clip(rng: np.random.Generator, size: int, pairs: Pairs) -> DrawnClip:
 
 def clip_talk(task: str, rng: np.random.Generator, size: int, setting: Setting) -> tuple[Conversation, Turn]:
     """A clip, and when one of its events happens; in training all of them are asked for, one after another."""
-    clip = draw_clip(rng, size, setting.pairs)
+    clip = draw_clip(setting.scenes or rng, size, setting.pairs)
     events = [clip.events[index] for index in rng.permutation(len(clip.events))]
     turns = [_turn(task, event, rng, setting) for event in (events[:1] if setting.held_out else events)]
     messages: list[Message] = []
@@ -209,14 +209,17 @@ def _apart(layers: Sequence[Layer], lives: Sequence[Life], seconds: float) -> bo
 
 def _frames(canvas: Layers, layers: Sequence[Layer], lives: Sequence[Life], seconds: float) -> np.ndarray:
     skins = [surface(copy.deepcopy(layer.brush), layer.tone_3, *layer.alpha_HW.shape, canvas.light) for layer in layers]
+    drawn: dict[tuple, np.ndarray] = {}  # most of the time nothing moves
     frames = []
     for number in range(round(seconds * RATE)):
-        pixels = canvas.bare.copy()
-        for layer, skin, life in zip(layers, skins, lives):
-            corner = life.at(number / RATE)
-            if corner is not None:
-                _lay(pixels, layer.alpha_HW, skin, *corner)
-        frames.append(canvas.film.develop(pixels))
+        corners = tuple(life.at(number / RATE) for life in lives)
+        if corners not in drawn:
+            pixels = canvas.bare.copy()
+            for layer, skin, corner in zip(layers, skins, corners):
+                if corner is not None:
+                    _lay(pixels, layer.alpha_HW, skin, *corner)
+            drawn[corners] = canvas.film.develop(pixels)
+        frames.append(drawn[corners])
     return np.stack(frames)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -122,7 +123,7 @@ class World(Source):
         Every question can be understood without those before it, but for those of the tasks "follow_...", which go on from
         the answer before. The picture, (size, size, 3) uint8, stands in the first user message. Of the tasks "context_..." there
         is one question, with two pictures; so there is of those for pictures, with none ("edit_image": one), and the answer is one.
-        Those of "moments" are about one video, (F, size, size, 3) at 4 frames a second.
+        Those of "moments" are about one video, (F, size, size, 3) at 4 frames a second, which is a pure function of the index.
         """
         index = self._check_index(index)
         own = self._generator(index, int(rng.integers(2**62)))
@@ -130,6 +131,8 @@ class World(Source):
         wanted = int(own.integers(self.turns[0], self.turns[1] + 1))
         alone = {task: weight for task, weight in self.tasks.items() if task not in FOLLOWING}
         task = _draw(alone, own)
+        if task == HAPPENING:  # a clip is its index's, whatever is asked: what is costly to look at can be looked at again
+            setting = replace(setting, scenes=self._generator(index))
         if task in _TALKS:
             question, turn = _TALKS[task](task, own, self.size, setting)
             return Conversation((*question.messages, turn.answer))

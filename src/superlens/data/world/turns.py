@@ -68,10 +68,12 @@ class Turn:
 
 @dataclass(frozen=True)
 class Setting:
-    """How to ask: in held-out wordings (for evaluation) or not, and which pairs of shape and colour may be named."""
+    """How to ask: in held-out wordings (for evaluation) or not, and which pairs of shape and colour may be named. scenes: what clips
+    are drawn with, where they are not to depend on what else is drawn."""
 
     held_out: bool
     pairs: Pairs
+    scenes: np.random.Generator | None = None
 
 
 def say(
