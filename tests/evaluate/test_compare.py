@@ -1,8 +1,10 @@
 """A comparison, end to end at the smallest size: equal arms, results that are kept, what is refused."""
 
 import json
+from dataclasses import replace
 
 import pytest
+import tiny
 import torch
 
 from superlens.evaluate import report
@@ -58,6 +60,21 @@ def test_an_arm_stops_when_its_time_is_over(compared, tmp_path):
     budget = Budget(steps=50, batch=2, row_tokens=400, base_steps=1, points=1, curve_limit=1, limit=1, minutes=0.001)
     (arm,) = Comparison(["lisa"], ["world"], str(tmp_path), "masks", budget).run(1, lambda words: None)
     assert arm.steps == 1 and (tmp_path / "arms" / "lisa-0" / "model").is_dir()
+
+
+def test_arms_may_begin_with_the_language_model_of_another(tmp_path):
+    from superlens.recipes.build import load
+
+    budget = replace(BUDGET, base="nano")
+    comparison = Comparison(["pixellm"], ["world"], str(tmp_path), "masks", budget)
+    model, nano = comparison._fresh(comparison.plans["pixellm"], 0).state_dict(), load("nano", device="cpu").state_dict()
+    borrowed = [name for name in model if name.startswith(("eye.", "language.", "projector."))]
+    assert borrowed and all(torch.equal(nano[name], model[name]) for name in borrowed)
+    assert not (tmp_path / "base-merge").exists()
+    tiny.model().save_pretrained(str(tmp_path / "tiny"))
+    other = Comparison(["pixellm"], ["world"], str(tmp_path), "masks", replace(budget, base=str(tmp_path / "tiny")))
+    with pytest.raises(ValueError, match="language or projector of a model whose parts are not of nano's kind"):
+        other._fresh(other.plans["pixellm"], 0)
 
 
 def test_a_recipe_without_a_link_is_refused():

@@ -18,7 +18,8 @@ def compare(
     part: Annotated[str, typer.Option(help="What is answered: boxes, masks, moments or keypoints.")] = "boxes",
     steps: Annotated[int, typer.Option(min=1, help="Training steps of every arm.")] = 1000,
     seeds: Annotated[int, typer.Option(min=1, help="How often each recipe is trained.")] = 1,
-    base_steps: Annotated[int, typer.Option(min=1, help="Steps of the base: questions answered in words.")] = 600,
+    base: Annotated[str, typer.Option(metavar="MODEL", help="Whose language model arms get; 'words': one trained here.")] = "words",
+    base_steps: Annotated[int, typer.Option(min=1, help="Steps of the base 'words': questions answered in words.")] = 600,
     batch: Annotated[int, typer.Option(min=1, help="Conversations in a step.")] = 16,
     limit: Annotated[int, typer.Option(min=1, help="Questions that each trained arm is measured by.")] = 100,
     points: Annotated[int, typer.Option(min=1, help="Points of each learning curve.")] = 5,
@@ -34,7 +35,7 @@ def compare(
     from superlens.evaluate import report
     from superlens.evaluate.compare import Budget, Comparison
 
-    budget = Budget(steps=steps, batch=batch, base_steps=base_steps, minutes=minutes, points=points, limit=limit)
+    budget = Budget(steps=steps, batch=batch, base=base, base_steps=base_steps, minutes=minutes, points=points, limit=limit)
     comparison = Comparison(recipes, data, out, part, budget, val)
     try:
         arms = comparison.run(seeds, say)

@@ -1,8 +1,8 @@
 """Recipes against each other: the same eye, language model, data, order and steps for all; only how an answer is written differs.
 
 Every arm is a recipe at nano's size with its own links and decoders for one part. The eye is nano's, frozen, its features kept on disk.
-The language model and the projector are those of a base that was trained on questions answered in words alone, before any link. Arms
-of one seed see the same conversations in the same order.
+The language model and the projector are those of a base: one that is trained here on questions answered in words alone, before any
+link, or those of a model that is named. Arms of one seed see the same conversations in the same order.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ logger = logging.getLogger(__name__)
 LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP50"}  # what a curve shows, and what decides
 METRIC = {"boxes": "ap", "masks": "miou", "moments": "tiou", "keypoints": "oks"}
 WORDS = ("describe", "count", "colour", "exists", "relation", "place", "side")  # what the base is asked
-RATES = {"language.model.model.layers.*": 2.5e-3, "default": 7e-4}
-MUON = ["language.model.model.layers.*"]
+RATES = {"language.model.model.layers.*": 2.5e-3, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
+BASE_MUON = ["language.model.model.layers.*"]
+MUON = [*BASE_MUON, "links.*", "decoders.*"]
+IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
 CLIPS = 4000  # different ones of the drawn world that arms are trained on
 SEED = 5  # of the questions that all are measured by
@@ -46,13 +48,15 @@ SEED = 5  # of the questions that all are measured by
 class Budget:
     """What every arm is given.
 
-    steps, batch, row_tokens: of training. base_steps: of the base. minutes: an arm's training is stopped after as many. points: of the
+    steps, batch, row_tokens: of training. base: a model whose language model and projector all begin with, or "words": one trained here
+    for base_steps on questions answered in words. minutes: an arm's training is stopped after as many. points: of the
     learning curve, each with `curve_limit` questions. limit: questions at the end.
     """
 
     steps: int = 1000
     batch: int = 16
     row_tokens: int = 512
+    base: str = IN_WORDS
     base_steps: int = 600
     minutes: float = 60.0
     points: int = 5
@@ -144,11 +148,14 @@ class Comparison:
         """The arm's model: fresh links and decoders, nano's eye, the base's language model and projector."""
         model = build(plan.to_dict(), seed)
         _borrow(model, load("nano", device="cpu"), ("eye.",))
-        # A base that reads pictures through another projector is another base.
-        base = self.out / f"base-{plan.projector.type}" / "model"
-        if not base.is_dir():
-            self._train_base(plan, base)
-        fill(model, base)
+        if self.budget.base == IN_WORDS:
+            # A base that reads pictures through another projector is another base.
+            base = self.out / f"base-{plan.projector.type}" / "model"
+            if not base.is_dir():
+                self._train_base(plan, base)
+            fill(model, base)
+        else:
+            _borrow(model, load(self.budget.base, device="cpu"), ("language.model.", "projector."))
         self._cache(model)
         return model
 
@@ -161,7 +168,7 @@ class Comparison:
         """Language model and projector learn to answer in words. Links and decoders are left out of what is kept."""
         values = plan.to_dict() | {"links": {}, "decoders": {}}
         tasks = dict.fromkeys(WORDS, 1.0)
-        stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks)
+        stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks, BASE_MUON)
         bare = read_recipe(values)
         model = build(bare.to_dict(), 0)
         _borrow(model, load("nano", device="cpu"), ("eye.",))
@@ -170,7 +177,7 @@ class Comparison:
         run_stage(make_trainer(model, stage, mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
 
     def _train(self, model: Superlens, plan: Recipe, home: Path, seed: int, tell: Callable[[str], None]) -> None:
-        stage = stage_of("compare", trained_globs(model), self.budget.steps, self.budget, None)
+        stage = stage_of("compare", trained_globs(model), self.budget.steps, self.budget, None, MUON)
         mixture = make_mixture(plan, stage, self.data, 1000 * seed)
         trainer = make_trainer(model, stage, mixture, home, Precision(None, None), seed, "none")
         told_before = home / "training.json"
@@ -275,10 +282,10 @@ def trained_globs(model: Superlens) -> list[str]:
     return [f"{part}.*" for part in dict.fromkeys(name.partition(".")[0] for name, _ in model.named_parameters()) if part != "eye"]
 
 
-def stage_of(name: str, train: list[str], steps: int, budget: Budget, tasks: dict[str, float] | None) -> Stage:
-    """One stage, with the rates that all arms share."""
+def stage_of(name: str, train: list[str], steps: int, budget: Budget, tasks: dict[str, float] | None, muon: list[str]) -> Stage:
+    """One stage, with the rates that all arms share. muon: globs of the matrices that Muon trains."""
     sizes = {"steps": steps, "batch": budget.batch, "row_tokens": budget.row_tokens, "save_every": max(1, steps // 4), "workers": 1}
-    return Stage(name=name, train=train, lr=RATES, muon=MUON, tasks=tasks, **sizes)
+    return Stage(name=name, train=train, lr=RATES, muon=muon, tasks=tasks, **sizes)
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -290,6 +297,9 @@ def fingerprint(module: nn.Module) -> str:
 
 
 def _borrow(model: Superlens, other: Superlens, prefixes: tuple[str, ...]) -> None:
-    """Copy what two models have alike under these prefixes."""
-    theirs = {name: tensor for name, tensor in other.state_dict().items() if name.startswith(prefixes)}
+    """Copy what two models have under these prefixes. ValueError where it is not alike: the models are built of other parts."""
+    mine, theirs = ({name: tensor for name, tensor in of.state_dict().items() if name.startswith(prefixes)} for of in (model, other))
+    if {name: tensor.shape for name, tensor in mine.items()} != {name: tensor.shape for name, tensor in theirs.items()}:
+        kinds = " or ".join(prefix.partition(".")[0] for prefix in prefixes)
+        raise ValueError(f"arms can not begin with the {kinds} of a model whose parts are not of nano's kind and size.")
     model.load_state_dict(theirs, strict=False)
