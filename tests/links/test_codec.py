@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 import tiny
+import torch
 
 from superlens.batch import collate
 from superlens.links.base import Token, Words
-from superlens.links.codec import CodecFormat
+from superlens.links.codec import CodecFormat, CodecLink
 from superlens.message import Boxes, Conversation, Image, Masks, Message, Region, Text
 from superlens.parts import CODES, find_class
 from superlens.reading import Written
@@ -139,3 +140,23 @@ def test_boxes_and_masks_of_one_system_share_their_bins():
     content, _, notes = model.processor.decode(said, Conversation((user,)), prompt.canvases)
     assert [type(part) for part in content] == [Boxes, Text, Masks, Text] and not notes
     assert (content[2].masks & mask).sum() / (content[2].masks | mask).sum() > 0.9
+
+
+@pytest.mark.parametrize("code", ["kosmos-2", "pix2seq-v2", "lita"])
+def test_rows_of_neighbouring_places_begin_alike(code):
+    """Similar beside each other and less and less so further away, on either axis; in and out alike; all else is random."""
+    torch.manual_seed(0)
+    part = "moments" if code == "lita" else "boxes"
+    format = CodecFormat(part, part, code=code)
+    link = CodecLink(format, tuple(format.roles()), 256, 256, 0.02)
+    places = format.code.places
+    index = {places[token]: row for row, token in enumerate(link.tokens) if token in places}
+    rows = torch.nn.functional.normalize(link.token_rows.detach(), dim=1)
+    assert abs(float(link.token_rows.detach().std()) / 0.02 - 1) < 0.1
+    ordered = sorted(index)
+    near, far = index[ordered[1]], index[ordered[len(ordered) // 2]]
+    first = rows[index[ordered[0]]]
+    assert first @ rows[near] > 0.5 > 0.3 > first @ rows[far]
+    assert torch.equal(link.token_rows[near], link.head_rows[near])
+    others = [row for row, token in enumerate(link.tokens) if token not in places]
+    assert all(not torch.equal(link.token_rows[row], link.head_rows[row]) for row in others)

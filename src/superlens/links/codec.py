@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from superlens.links.base import Link, LinkFormat, Piece, Token, Words
 from superlens.links.codes.base import Code
 from superlens.message import Part
 from superlens.parts import construct
 from superlens.vision.canvas import Canvas
+
+FINEST = 32  # waves from end to end
 
 
 class CodecFormat(LinkFormat):
@@ -40,6 +47,31 @@ class CodecFormat(LinkFormat):
 
 
 class CodecLink(Link):
-    """The rows of the codec's own tokens; everything else is words."""
+    """The rows of the codec's own tokens; everything else is words.
+
+    Rows of tokens that stand for places begin as a smooth curve over them (random Fourier features, Rahimi and Recht, 2007), input and
+    output rows as the same one: what is learned of one place then holds for those around it. No published system does so; with random
+    rows, each of a thousand bins has to be met often enough by itself.
+    """
 
     format_class = CodecFormat
+
+    def __init__(self, format: CodecFormat, tokens: tuple[str, ...], width: int, embedding_width: int, scale: float):
+        super().__init__(format, tokens, width, embedding_width, scale)
+        places = format.code.places
+        where = [index for index, token in enumerate(self.tokens) if token in places]
+        if where:
+            places_PA = torch.tensor([places[self.tokens[index]] for index in where])
+            curve_PD = smooth_rows(places_PA, max(width, embedding_width)) * scale
+            with torch.no_grad():
+                self.token_rows[where] = curve_PD[:, :embedding_width]
+                self.head_rows[where] = curve_PD[:, :width]
+
+
+def smooth_rows(places_PA: Tensor, width: int) -> Tensor:
+    """[P, A] places, 0..1 on each axis -> [P, width], of deviation 1: cosines of random directions and phases, with half a wave to
+    `FINEST` waves from end to end, as many of each octave."""
+    octave_D = torch.rand(width) * math.log2(2 * FINEST) - 1
+    direction_AD = F.normalize(torch.randn(places_PA.shape[1], width), dim=0)
+    angles_PD = 2 * math.pi * (places_PA @ (direction_AD * 2.0**octave_D) + torch.rand(width))
+    return angles_PD.cos() * 2**0.5

@@ -45,6 +45,11 @@ class Code:
         return ()
 
     @property
+    def places(self) -> dict[str, tuple[float, ...]]:
+        """Those of its tokens that stand for a place -> where, 0..1 on each axis: rows of neighbours begin alike (see `CodecLink`)."""
+        return {}
+
+    @property
     def roles(self) -> dict[str, str]:
         """Its tokens -> "begin" and "end" around numbers in words, which a user need not see as they come; "code" for all others."""
         return dict.fromkeys(self.tokens, "code")
@@ -64,6 +69,11 @@ class Code:
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
         """What a match of the pattern says, in original pixels of picture `image`: usually one part. Never raises for bad text."""
         raise NotImplementedError
+
+
+def in_line(names: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Tokens at equal distances, the first at 0 and the last at 1."""
+    return {name: (index / max(len(names) - 1, 1),) for index, name in enumerate(names)}
 
 
 class BoxCode(Code):

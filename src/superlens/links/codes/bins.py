@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from superlens.links.codes.base import ScaledBoxCode, Spelled
+from superlens.links.codes.base import ScaledBoxCode, Spelled, in_line
 from superlens.message import Boxes
 from superlens.vision.canvas import Canvas
 
@@ -35,6 +35,10 @@ class BinCode(ScaledBoxCode):
     @property
     def tokens(self) -> tuple[str, ...]:
         return tuple(self.bin(index) for index in range(self.bins))
+
+    @property
+    def places(self) -> dict[str, tuple[float, ...]]:
+        return in_line([self.bin(index) for index in range(self.bins)])
 
     def bin(self, index: int) -> str:
         return self.bin_name.format(index)

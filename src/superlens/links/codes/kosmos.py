@@ -36,6 +36,11 @@ class Kosmos2(BoxCode):
         return (*self.words, *self.thing, self.delimiter, *(self.patch(index) for index in range(self.patches**2)))
 
     @property
+    def places(self) -> dict[str, tuple[float, ...]]:
+        last = max(self.patches - 1, 1)
+        return {self.patch(index): (index // self.patches / last, index % self.patches / last) for index in range(self.patches**2)}
+
+    @property
     def opening(self) -> str:
         return self.words[0]
 

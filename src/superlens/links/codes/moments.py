@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from superlens.links.codes.base import Code, Span, Spelled
+from superlens.links.codes.base import Code, Span, Spelled, in_line
 from superlens.message import Moments
 from superlens.vision.clip import Clip
 
@@ -53,6 +53,10 @@ class LITA(MomentCode):
     @property
     def tokens(self) -> tuple[str, ...]:
         return tuple(f"<t{index}>" for index in range(self.times))
+
+    @property
+    def places(self) -> dict[str, tuple[float, ...]]:
+        return in_line(self.tokens)
 
     def spell(self, part: Moments, canvas: Clip) -> str:
         numbers = [[round((self.times - 1) * second / canvas.seconds) for second in ends] for ends in self.ordered(part)]
@@ -109,6 +113,10 @@ class Momentor(MomentCode):
     @property
     def tokens(self) -> tuple[str, ...]:
         return tuple(f"<time {index}>" for index in range(self.anchors))
+
+    @property
+    def places(self) -> dict[str, tuple[float, ...]]:
+        return in_line(self.tokens)
 
     def name(self, place: float) -> str:
         """What stands for a place, 0 to anchors - 1."""

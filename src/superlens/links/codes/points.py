@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from superlens.links.codes.base import Code, Spelled, sides
+from superlens.links.codes.base import Code, Spelled, in_line, sides
 from superlens.message import Keypoints, Polygons
 from superlens.vision.canvas import Canvas
 
@@ -42,6 +42,10 @@ class Pix2SeqKeypoints(Code):
     @property
     def tokens(self) -> tuple[str, ...]:
         return (*(f"<bin_{index}>" for index in range(self.bins)), self.gone)
+
+    @property
+    def places(self) -> dict[str, tuple[float, ...]]:
+        return in_line(self.tokens[: self.bins])
 
     def spell(self, part: Keypoints, canvas: Canvas) -> str:
         kept = part if part.ignore is None else part.select(~part.ignore)

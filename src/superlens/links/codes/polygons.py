@@ -12,7 +12,7 @@ import re
 import numpy as np
 
 from superlens.formats import import_supervision
-from superlens.links.codes.base import Code, Spelled, sides
+from superlens.links.codes.base import Code, Spelled, in_line, sides
 from superlens.links.codes.bins import offset_bin
 from superlens.message import Masks
 from superlens.vision.canvas import Canvas
@@ -57,6 +57,10 @@ class PolygonCode(Code):
     @property
     def opening(self) -> str:
         return self.wrap[0]
+
+    @property
+    def places(self) -> dict[str, tuple[float, ...]]:
+        return in_line([self.bin(index) for index in range(self.bins)])
 
     def spell(self, part: Masks, canvas: Canvas) -> str:
         kept_NHW = part.masks if part.ignore is None else part.masks[~part.ignore]
