@@ -51,6 +51,7 @@ class Speaker:
     feed: int = 0  # the id of the next step
     value: float | Tensor | None = None  # what it stands for, where it is an anchor of continuous values, or one itself
     link: str | None = None  # the link whose queries follow it in that step
+    naming: bool = False  # inside a phrase, where only words come
     last: bool = False  # the next step is fed only for its hidden states: the answer is as long as it may be
     done: bool = False
 
@@ -89,6 +90,7 @@ class Generator:
         values = [token for token, role in processor.roles.items() if role == "value"]
         self.anchors = {processor.token_ids[token]: processor.owner[token] for token in values}
         self.end_ids = set(processor.end_ids)
+        self.opening_ids, self.closing_ids, self.not_in_phrases = self._phrases()
         self.keeps_hidden = any(link.format.decoder for link in model.links.values())
         self.keeps_chances = any(isinstance(form, CodecFormat) for form in processor.formats.values())
         self.max_positions = model.language.max_positions
@@ -141,6 +143,16 @@ class Generator:
             return by_role["open"], {}
         return by_role["open"], dict.fromkeys(by_role.get("close", []), decisive)
 
+    def _phrases(self) -> tuple[set[int], set[int], Tensor]:
+        """Ids that open a phrase, that end one, and all that can not stand inside one: between its two tokens are words alone."""
+        by_role: dict[str, set[int]] = {}
+        for token, role in self.processor.roles.items():
+            by_role.setdefault(role, set()).add(self.processor.token_ids[token])
+        added = set().union(*by_role.values()) | self.end_ids
+        closing = by_role.get("close", set()) | by_role.get("tool", set())
+        outside = torch.tensor(sorted(added - closing), dtype=torch.long, device=self.model.device)
+        return by_role.get("open", set()), closing, outside
+
     def _generator(self, index: int) -> np.random.Generator:
         return np.random.default_rng((self.sampling.seed, self.indices[index] if self.indices else index))
 
@@ -181,6 +193,9 @@ class Generator:
     def _choose(self, speakers: list[Speaker], draws: dict[int, np.random.Generator]) -> None:
         """Every speaker's next id, and what it feeds: the id alone, or the id and a link's queries."""
         logits_SV = self.model.logits(self.last_SD).float()
+        naming = [row for row, speaker in enumerate(speakers) if speaker.naming]
+        if naming:
+            logits_SV[torch.tensor(naming, device=logits_SV.device)[:, None], self.not_in_phrases] = -torch.inf
         chosen = logits_SV.argmax(-1).tolist()
         for row, speaker in enumerate(speakers):
             speaker.done |= speaker.last
@@ -239,6 +254,10 @@ class Generator:
         if self.on_token is not None:
             self.on_token(speaker.index, chosen)
         speaker.feed, speaker.link = chosen, link
+        if chosen in self.opening_ids:
+            speaker.naming = True
+        elif chosen in self.closing_ids:
+            speaker.naming = False
         if link:
             written.slots[len(written.ids) - 1] = speaker.position + 1
         if not speaker.forced:
