@@ -74,6 +74,26 @@ def test_muon_takes_the_matrices_it_is_given_and_comes_back_from_its_state():
     assert torch.equal(layers[1].weight, still), "a scheduler's rate must reach Muon"
 
 
+def test_muon_trains_kernels_as_the_matrices_that_they_are():
+    wide = torch.nn.Conv2d(16, 16, 3)
+    model = torch.nn.ModuleList([torch.nn.Conv2d(3, 16, 3), wide, torch.nn.Conv2d(32, 32, 3, groups=32), torch.nn.Conv2d(16, 3, 1)])
+    assert hidden_matrices(model) == {"1.weight"}
+    matrix = torch.nn.Parameter(wide.weight.detach().flatten(1).clone())
+    entry = {"lr": 1e-2, "weight_decay": 0.1, "muon": True}
+    kernels, plain = MuonWithAdamW([{"params": [wide.weight]} | entry]), torch.optim.Muon(
+        [matrix], lr=1e-2, weight_decay=0.1, momentum=0.95, adjust_lr_fn="match_rms_adamw"
+    )
+    wide.double().float()  # elsewhere in memory, as after a move to another device
+    for seed in range(3):
+        kernels.zero_grad()
+        assert wide.weight.grad is None
+        wide.weight.grad = torch.randn(wide.weight.shape, generator=torch.Generator().manual_seed(seed))
+        matrix.grad = wide.weight.grad.flatten(1).clone()
+        kernels.step()
+        plain.step()
+        assert torch.equal(wide.weight.detach().flatten(1), matrix)
+
+
 def test_tune_stages_are_read_and_named_apart():
     plan = read_recipe(tiny.recipe(tune=[{"name": "tune", "train": ["*"], "steps": 1}]))
     assert [stage.name for stage in plan.tune] == ["tune"] and plan.to_dict()["tune"][0]["steps"] == 1

@@ -5,23 +5,39 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+LEAST_CHANNELS = 16  # of a convolution that is hidden: fewer are colours that come in, or answers that go out
+
 
 def hidden_matrices(model: nn.Module) -> set[str]:
-    """Names of the weights of linear layers, output heads left out: what Muon is for. All else stays AdamW's."""
-    names = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear)}
+    """Names of the weights that Muon is for: linear layers, output heads left out, and convolutions from channels to channels.
+
+    Convolutions of few channels or of groups are left to AdamW, as is all else.
+    """
+    names = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Linear) or mixes_channels(module)}
     return {name for name in names if not name.endswith("lm_head.weight")}
+
+
+def mixes_channels(module: nn.Module) -> bool:
+    """Whether a module is a convolution whose kernel is a matrix from (channels x places) to channels."""
+    return isinstance(module, nn.Conv2d) and module.groups == 1 and min(module.in_channels, module.out_channels) >= LEAST_CHANNELS
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
     """Muon (Jordan et al., 2024; learning rates matched to AdamW's as in Liu et al., arXiv 2502.16982) for groups marked `muon`.
 
     groups: parameter groups, each with "params", "lr", "weight_decay" and "muon". options: AdamW's own. The two optimizers share the
-    group dictionaries, so that a scheduler that sets a group's "lr" reaches the one that uses it.
+    group dictionaries, so that a scheduler that sets a group's "lr" reaches the one that uses it. Kernels [out, in, h, w] are trained
+    as the matrices [out, in h w] that they are.
     """
 
     def __init__(self, groups: list[dict], **options):
         plain = [group for group in groups if not group["muon"]]
         hidden = [group for group in groups if group["muon"]]
+        # torch's Muon takes matrices alone: it is given views of the kernels, which share their memory.
+        self.views = [(weight, nn.Parameter(weight.detach().flatten(1)))
+                      for group in hidden for weight in group["params"] if weight.ndim > 2]
+        view_of = {id(weight): view for weight, view in self.views}
+        hidden = [group | {"params": [view_of.get(id(weight), weight) for weight in group["params"]]} for group in hidden]
         self.adamw = torch.optim.AdamW(plain, **options) if plain else None
         self.muon = torch.optim.Muon(hidden, momentum=0.95, adjust_lr_fn="match_rms_adamw") if hidden else None
         super().__init__([{"params": group["params"]} for group in groups], {})
@@ -34,9 +50,20 @@ class MuonWithAdamW(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure=None):
         loss = None if closure is None else closure()
+        for weight, view in self.views:
+            view.data = weight.data.view_as(view)  # again each time: a model that was moved has other memory
+            view.grad = None if weight.grad is None else weight.grad.reshape(view.shape)
         for optimizer in self.both:
             optimizer.step()
         return loss
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        super().zero_grad(set_to_none)
+        for weight, _ in self.views:
+            if set_to_none:
+                weight.grad = None
+            elif weight.grad is not None:
+                weight.grad.zero_()
 
     def state_dict(self) -> dict:
         return {"optimizers": [optimizer.state_dict() for optimizer in self.both]}
