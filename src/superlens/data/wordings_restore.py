@@ -119,11 +119,6 @@ turn it into a mirror image
 (copy|repeat|return|give back) (it|this|the <image>|this <image>) (as it is|unchanged|untouched|exactly|without a change)
 (do not change|change nothing in|do nothing to) (it|this|the <image>|this <image>|anything)
 make no change
-(give|send|show) (it|this|the <image>|this <image>) (back|again) (as it was|as it is|with nothing changed|with no change)
-(it|this|the <image>|this <image>) is (fine|good|right) as it is
-(I want|give me|show me) the same <image>( again| once more| back)
-let (it|this|the <image>|this <image>|everything) (stay|remain) (as it is|unchanged|untouched|the same|just so)
-nothing (has|needs) to be (changed|done)( here| in this <image>| to it)
 """, """
 return the same thing again, untouched
 let it be as it is
