@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 import torch
@@ -133,9 +134,7 @@ class Generator:
         form = self.processor.formats[force]
         if isinstance(form, CodecFormat):
             return [self.processor.token_ids[piece.name] for piece in form.start("")], {}
-        by_role: dict[str, list[int]] = {}
-        for token, role in form.roles().items():
-            by_role.setdefault(role, []).append(self.processor.token_ids[token])
+        by_role = self._by_role(form.roles())
         decisive = by_role.get("route", []) + by_role.get("emitted", [])
         if "open" not in by_role:
             return decisive, {}
@@ -145,13 +144,18 @@ class Generator:
 
     def _phrases(self) -> tuple[set[int], set[int], Tensor]:
         """Ids that open a phrase, that end one, and all that can not stand inside one: between its two tokens are words alone."""
-        by_role: dict[str, set[int]] = {}
-        for token, role in self.processor.roles.items():
-            by_role.setdefault(role, set()).add(self.processor.token_ids[token])
-        added = set().union(*by_role.values()) | self.end_ids
-        closing = by_role.get("close", set()) | by_role.get("tool", set())
+        by_role = self._by_role(self.processor.roles)
+        added = {*chain(*by_role.values()), *self.end_ids}
+        closing = {*by_role.get("close", []), *by_role.get("tool", [])}
         outside = torch.tensor(sorted(added - closing), dtype=torch.long, device=self.model.device)
-        return by_role.get("open", set()), closing, outside
+        return set(by_role.get("open", [])), closing, outside
+
+    def _by_role(self, roles: dict[str, str]) -> dict[str, list[int]]:
+        """Ids of added tokens, by what they are for."""
+        by_role: dict[str, list[int]] = {}
+        for token, role in roles.items():
+            by_role.setdefault(role, []).append(self.processor.token_ids[token])
+        return by_role
 
     def _generator(self, index: int) -> np.random.Generator:
         return np.random.default_rng((self.sampling.seed, self.indices[index] if self.indices else index))

@@ -91,6 +91,9 @@ CHANGES: dict[str, tuple[str, str]] = {
 change the (colour|color) of {thing} to {colour}
 (change|switch) {thing} to {colour}
 (set|switch) the (colour|color) of {thing} to {colour}
+(give|lend) {thing} a {colour} (coat|tone|skin|look)
+(let|see that) {thing} (turn|become|go) {colour}
+(use|take|choose) {colour} for {thing}
 """, """
 give {thing} the colour {colour}
 let {thing} be {colour}
@@ -101,6 +104,9 @@ have {thing} in {colour}
 (repaint|recolour) (all|all the) {things} in {colour}
 (make|paint) (every one of|each of) the {things} {colour}
 change the (colour|color) of (all|all the) {things} to {colour}
+(give|lend) (all|all the) {things} a {colour} (coat|tone|skin|look)
+(let|see that) (all|all the) {things} (turn|become|go) {colour}
+(use|take|choose) {colour} for (all|all the) {things}
 """, """
 give all {things} the colour {colour}
 let all of the {things} be {colour}
