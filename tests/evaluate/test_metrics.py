@@ -38,7 +38,7 @@ def test_the_surface():
         "ap": ["AP", "AP50", "AP75"], "p50": ["P@0.5"], "absent": ["silent", "recall"], "refusal": ["N-acc", "T-acc"],
         "miou": ["mIoU", "per_class"],
         "iou": ["gIoU", "cIoU"], "interactive": ["mIoU", "cIoU", "per_prompt"], "oks": ["AP", "AP50", "AP75"], "pck": ["PCK"],
-        "accuracy": ["accuracy"], "routing": ["routing"], "geneval": ["geneval", "per_task"], "edit": ["made", "kept"],
+        "accuracy": ["accuracy"], "routing": ["routing"], "geneval": ["geneval", "per_task"], "edit": ["made", "kept", "per_form"],
         "psnr": ["psnr", "before"], "ssim": ["ssim", "before"],
         "pq": ["PQ", "SQ", "RQ", "per_class"], "tiou": ["R1@0.3", "R1@0.5", "R1@0.7", "mIoU"],
     }

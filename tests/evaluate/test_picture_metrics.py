@@ -64,9 +64,11 @@ def test_wrong_edits(edits):
     pixels = item.answer.images[0].pixels
     metric.add(item, say(Text("Done.")))
     metric.add(item, say(Image(pixels[:-1])))
-    assert metric.result() == {"made": 0, "kept": 0}
+    assert metric.result()["made"] == metric.result()["kept"] == 0
     metric.add(item, item.answer)
-    assert metric.result() == {"made": pytest.approx(1 / 3), "kept": pytest.approx(20)}
+    result = metric.result()
+    assert result["made"] == pytest.approx(1 / 3) and result["kept"] == pytest.approx(20)
+    assert result["per_form"] == {"remove": pytest.approx(1 / 3)}
 
 
 def test_what_is_kept_is_measured_outside_the_change(edits):
@@ -106,7 +108,7 @@ def test_other_pictures_are_not_judged(new, edits):
     edit, drawn = Edit(part="image"), GenEval(part="image")
     edit.add(new[0], new[0].answer)
     drawn.add(edits[0], edits[0].answer)
-    assert edit.result() == {"made": None, "kept": None} and drawn.result()["geneval"] is None
+    assert edit.result() == {"made": None, "kept": None, "per_form": {}} and drawn.result()["geneval"] is None
 
 
 def test_routing_wants_a_picture_and_no_words(new):

@@ -249,6 +249,7 @@ Outline {thing} in the image.
 {question}? (Give|Return|Send|Output|Write|Get|I need|I want) (me |)(its|the) (box|bounding box|rectangle|location|position)<stop>
 {question}? <please>(box|detect|locate|find|frame|spot|enclose|pick out|look for) (it|that thing|the thing|that one)<stop>
 {question}? (Where is it|Show me where it is|Where do you see it|Where can I find it)?
+{question}? (Point to it|Point at it|Take me to it|Lead me there|Show me the place)<stop>
 {question}? (Box|Frame|Locate|Find|Detect) (it|the answer|what you mean)<place><stop>
 <listen>: {question}? (Answer with a box|Draw a box around it|Box it|Give the box|Find it|Show me with a box)<stop>
 In (this|the) <image>, {question}? (Find it|Box it|Answer with a box|Locate it|Give its box|Show its box)<stop>

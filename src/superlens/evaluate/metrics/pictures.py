@@ -41,7 +41,8 @@ class GenEval(Metric):
 
 
 class Edit(Metric):
-    """{"made", "kept"} of changed pictures: share in which the change was made; PSNR of what was not to change, in dB.
+    """{"made", "kept", "per_form"} of changed pictures: share in which the change was made, of all and of each form of change
+    ("recolour", "remove" ...); PSNR of what was not to change, in dB.
 
     kept: 10 log10(255^2 / mean squared difference) to the picture that was changed, over the pixels outside `Change.allowed_HW`, at
     most 60 (which is what an identical picture gets), as a mean over the pictures. Of an answer, the first picture counts; without
@@ -52,7 +53,7 @@ class Edit(Metric):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._made: list[bool] = []
+        self._made: dict[str, list[bool]] = defaultdict(list)
         self._kept: list[float] = []
 
     def add(self, example: Example, answer: Message) -> None:
@@ -62,11 +63,15 @@ class Edit(Metric):
         source_HW3 = example.question.images[change.of].pixels
         picture_HW3 = answer.images[0].pixels if answer.images else None
         fits = picture_HW3 is not None and picture_HW3.shape == source_HW3.shape
-        self._made.append(fits and made(picture_HW3, change))
+        self._made[change.form].append(fits and made(picture_HW3, change))
         self._kept.append(decibels(picture_HW3, source_HW3, ~change.allowed_HW) if fits else 0.0)
 
-    def result(self) -> dict[str, float | None]:
-        return {"made": ratio(sum(self._made), len(self._made)), "kept": ratio(sum(self._kept), len(self._kept))}
+    def result(self) -> dict[str, Any]:
+        every = [right for form in self._made.values() for right in form]
+        per_form = {form: float(np.mean(right)) for form, right in sorted(self._made.items())}
+        return {
+            "made": ratio(sum(every), len(every)), "kept": ratio(sum(self._kept), len(self._kept)), "per_form": per_form,
+        }  # fmt: skip
 
 
 def decibels(one_HW3: np.ndarray, two_HW3: np.ndarray, where_HW: np.ndarray) -> float:
