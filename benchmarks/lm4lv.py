@@ -2,10 +2,11 @@
 
     superlens data docstrings --out help.jsonl
     python benchmarks/lm4lv.py --text help.jsonl --photos photos/images_train.json --val photos/images_val.json \
-        [--steps 600] [--seeds 3] [--limit 100] [--arms lm4lv linear ...] [--set stages.hide.steps=800 ...] [--out runs/lm4lv]
+        [--eye mae|vqgan|codes] [--tasks noise rotate ...] [--arms lm4lv linear ...] [--seeds 0 1 2] [--steps 600] [--limit 100]
+        [--set stages.hide.steps=800 ...] [--out runs/lm4lv]
 
 First the base is made, once, by the stages `language`, `hide` and `invert` of the recipe lm4lv at scale=nano: a language model of text
-alone, a masked autoencoder, its way back. All of it is frozen from then on. Then each arm learns seven tasks at once from the same
+alone, a masked autoencoder, its way back. All of it is frozen from then on. Then each arm learns the tasks at once from the same
 pictures, in the same order, for the same steps:
 
     lm4lv        the frozen language model between two linear layers, ten learned tokens a task, one feature after another
@@ -15,9 +16,11 @@ pictures, in the same order, for the same steps:
     mlp          two layers, as many trained parameters as lm4lv
     transformer  one layer of a Transformer, as many trained parameters as lm4lv
 
-"MAE-r" is no arm: the way back from the features of the spoiled picture itself, the floor for restoring and the ceiling for turning.
-Measured are generated answers on squares of the val pictures that fill the eye's canvas, PSNR and SSIM, each task by itself. An arm and
-seed that --out holds are not done again. Prints Markdown: mean and standard deviation over seeds, paired differences to MAE-r.
+"way back" is no arm (the paper's MAE-r): the eye's own reconstruction of the spoiled picture, the floor for restoring and the ceiling
+for turning. Measured are generated answers on squares of the val pictures that fill the eye's canvas, PSNR and SSIM, each task by
+itself. Another --eye is put beside the same language model: a VQGAN, continuous or as discrete codes.
+An arm and seed that --out holds are not done again, so that a run may be stopped, or shared out with --seeds. Prints Markdown: mean and
+standard deviation over the seeds, paired differences to the way back.
 """
 
 import argparse
@@ -39,17 +42,21 @@ from superlens.data.sources.photos import pictures_of, view
 from superlens.evaluate.metrics.restored import Likeness, PeakSignal
 from superlens.message import Conversation, Image, Message
 from superlens.recipes.build import build
+from superlens.recipes.schema import read_recipe
 from superlens.train.trainer import train
 
 # Task -> (what is done to a picture, what is asked for). Amounts are drawn from LM4LV's ranges where "?" stands.
 TASKS = {
+    "repeat": ("none", "Leave it as it is."),
     "noise": ("noise:?", "Remove the noise."), "blur": ("blur:?", "Sharpen it."), "pepper": ("pepper:?", "Remove the black specks."),
     "rain": ("rain:?", "Remove the rain."), "mask": ("mask:0.1", "Fill in the missing squares."),
     "rotate": ("rotate:90", "Make a quarter turn to the left."), "flip": ("flip", "Mirror it."),
 }  # fmt: skip
 RESTORING = ("noise", "blur", "pepper", "rain", "mask")
+SEVEN = (*RESTORING, "rotate", "flip")
 ARMS = ("lm4lv", "random", "one-pass", "linear", "mlp", "transformer")
 BASE_STAGES = ("language", "hide", "invert")
+EYES = ("mae", "vqgan", "codes")
 EXAM = 7_000_000  # seed of the measured pictures
 
 
@@ -81,13 +88,13 @@ def example(task: str, clean_HW3: np.ndarray, rng: np.random.Generator) -> Conve
 class Lessons:
     """Step i's examples, the same for every arm."""
 
-    def __init__(self, files: list[str], side: int, batch: int, seed: int):
+    def __init__(self, files: list[str], side: int, tasks: list[str], batch: int, seed: int):
         self.clean = [square(Image(file).pixels, side) for file in files]
-        self.side, self.batch, self.seed = side, batch, seed
+        self.side, self.tasks, self.batch, self.seed = side, tasks, batch, seed
 
     def __getitem__(self, step: int) -> list[tuple[str, Conversation]]:
         rng = np.random.default_rng((self.seed, step))
-        tasks = [list(TASKS)[int(rng.integers(len(TASKS)))] for _ in range(self.batch)]
+        tasks = [self.tasks[int(rng.integers(len(self.tasks)))] for _ in range(self.batch)]
         chosen = (self.clean[int(rng.integers(len(self.clean)))] for _ in tasks)
         return [(task, example(task, view(clean, self.side, rng), rng)) for task, clean in zip(tasks, chosen)]
 
@@ -201,8 +208,7 @@ class OnePass(nn.Module):
         return self.out(hidden_BTD[:, self.task.shape[1] :])
 
 
-def make(arm: str, base: Path, seed: int) -> nn.Module:
-    model = superlens.load(str(base), device="cpu")
+def make(arm: str, model, seed: int) -> nn.Module:
     channels = model.eye.token_channels
     trained = sum(p.numel() for name, p in model.named_parameters() if name.startswith(("projector.", "links.")))
     if arm in ("lm4lv", "random"):
@@ -249,73 +255,102 @@ def measure(answers, exam: dict[str, list[Conversation]]) -> dict[str, dict[str,
     return figures
 
 
-def table(results: dict, which: str) -> list[str]:
-    """Rows of one figure: MAE-r, then each arm, mean over seeds ± deviation, and its mean gain over MAE-r on the five restorations."""
-    floor = {task: results["MAE-r"][task][which] for task in TASKS}
-    clean = results["clean"]["noise"][which]
-    lines = [f"| {which} | {' | '.join(TASKS)} | gain over MAE-r, five restorations |", "|---|" + "---|" * (len(TASKS) + 1)]
-    lines.append(f"| MAE-r | {' | '.join(f'{floor[task]:.2f}' for task in TASKS)} | (clean pictures: {clean:.2f}) |")
-    for arm in ARMS:
-        runs = [found[arm] for found in results["seeds"].values() if arm in found]
-        if not runs:
-            continue
-        cells = []
-        for task in TASKS:
-            values = [run["figures"][task][which] for run in runs]
-            cells.append(f"{mean(values):.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else ""))
-        gains = [mean(run["figures"][task][which] - floor[task] for task in RESTORING) for run in runs]
-        gain = f"{mean(gains):+.2f}" + (f" ± {stdev(gains):.2f}" if len(gains) > 1 else "")
-        lines.append(f"| {arm} | {' | '.join(cells)} | {gain} |")
+def table(floor: dict, clean: dict, runs: dict[str, list[dict]], which: str) -> list[str]:
+    """Rows of one figure: the way back, then each arm, mean over seeds ± deviation, and its mean gain on the restorations."""
+    tasks, restoring = list(floor), [task for task in RESTORING if task in floor]
+    lines = [f"| {which} | {' | '.join(tasks)} | gain over the way back: {', '.join(restoring)} |", "|---|" + "---|" * (len(tasks) + 1)]
+    lines.append(f"| way back | {' | '.join(f'{floor[task][which]:.2f}' for task in tasks)} | (clean pictures: {clean[which]:.2f}) |")
+    for arm, seeds in runs.items():
+        cells = [spread([figures[task][which] for figures in seeds]) for task in tasks]
+        gains = [mean(figures[task][which] - floor[task][which] for task in restoring) for figures in seeds]
+        lines.append(f"| {arm} ({len(seeds)}) | {' | '.join(cells)} | {spread(gains, '+')} |")
     return lines
+
+
+def spread(values: list[float], sign: str = "") -> str:
+    """Mean ± standard deviation."""
+    return f"{mean(values):{sign}.2f}" + (f" ± {stdev(values):.2f}" if len(values) > 1 else "")
+
+
+def make_base(options, out: Path) -> Path:
+    """The directory of the frozen model. A quantised eye is given the language model beside the masked autoencoder."""
+    first = out / "base" / "stages" / f"{len(BASE_STAGES)}-{BASE_STAGES[-1]}" / "model"
+    only = ["scale=nano", "stages.adapt.steps=1", *options.set]
+    if not first.is_dir():
+        train("lm4lv", [options.text, options.photos], str(out / "base"), only, resume=(out / "base").exists())
+    if options.eye == "mae":
+        return first
+    home = out / "base-codes"
+    if not (home / "model.safetensors").is_file():
+        values = read_recipe("lm4lv", ["eye.type=vqgan", "scale=nano", "eye.codes=true"]).to_dict()
+        values["stages"] = [stage for stage in values["stages"] if stage["name"] == BASE_STAGES[-1]]
+        beside = build(values, 0)
+        beside.language.load_state_dict(superlens.load(str(first), device="cpu").language.state_dict())
+        beside.save_pretrained(str(out / "begun-codes"), whole=True)
+        train(str(out / "begun-codes"), [options.photos], str(home), resume=home.exists(), whole=True)
+    return home
+
+
+def opened(base: Path, eye: str):
+    """The frozen model; the two quantised eyes are one, with and without its codebook."""
+    model = superlens.load(str(base), device="cpu")
+    if eye != "mae":
+        model.eye.codes = eye == "codes"
+    return model
+
+
+def kept(file: Path, make) -> dict:
+    """What the file holds, or make() says, which is written there."""
+    if not file.is_file():
+        found = make()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(found, indent=1))
+    return json.loads(file.read_text())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--text", "--photos", "--val"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--eye", default="mae", choices=EYES)
+    parser.add_argument("--tasks", nargs="+", default=list(SEVEN), choices=list(TASKS))
+    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=2e-3)
-    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--limit", type=int, default=100)
-    parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--out", default="runs/lm4lv")
     options = parser.parse_args()
     out = Path(options.out)
-    base = out / "base" / "stages" / f"{len(BASE_STAGES)}-{BASE_STAGES[-1]}" / "model"
-    if not base.is_dir():
-        only = ["scale=nano", "stages.adapt.steps=1", *options.set]
-        train("lm4lv", [options.text, options.photos], str(out / "base"), only, resume=(out / "base").exists())
-    model = superlens.load(str(base), device="cpu")
+    base = make_base(options, out)
+    model = opened(base, options.eye)
     side = model.processor.canvas.longest
     squares = [square(Image(file).pixels, side) for file in pictures_of(options.val)[: options.limit]]
     exam = {
-        task: [example(task, clean, np.random.default_rng((EXAM, index))) for index, clean in enumerate(squares)] for task in TASKS
+        task: [example(task, clean, np.random.default_rng((EXAM, index))) for index, clean in enumerate(squares)]
+        for task in options.tasks
     }
-    file = out / "results.json"
-    results = json.loads(file.read_text()) if file.is_file() else {"seeds": {}}
-    look = OverFeatures(model, nn.Identity())
-    if "MAE-r" not in results:
-        results["MAE-r"] = measure(lambda lesson: drawn(model.eye, look.features([talk.images[0] for _, talk in lesson])), exam)
-        whole = {"noise": exam["noise"]}
-        results["clean"] = measure(lambda lesson: drawn(model.eye, look.features([talk.images[1] for _, talk in lesson])), whole)
-    for seed in range(options.seeds):
-        found = results["seeds"].setdefault(str(seed), {})
+    look, home = OverFeatures(model, nn.Identity()), out / f"{options.eye}-{'-'.join(options.tasks)}"
+    back = lambda place: lambda lesson: drawn(model.eye, look.features([talk.images[place] for _, talk in lesson]))  # noqa: E731
+    floor = kept(home / "way back.json", lambda: measure(back(0), exam))
+    clean = kept(home / "clean.json", lambda: measure(back(1), {"repeat": next(iter(exam.values()))}))["repeat"]
+
+    def run(name: str, seed: int) -> dict:
+        print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
+        torch.manual_seed(seed)
+        arm = make(name, opened(base, options.eye), seed)
+        seconds = learn(arm, Lessons(pictures_of(options.photos), side, options.tasks, options.batch, seed), options)
+        trained = sum(p.numel() for p in arm.parameters() if p.requires_grad)
+        return {"figures": measure(arm.answers, exam), "trained": trained, "seconds": seconds, "steps": options.steps}
+
+    for seed in options.seeds:
         for name in options.arms:
-            if name in found:
-                continue
-            print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
-            torch.manual_seed(seed)
-            arm = make(name, base, seed)
-            lessons = Lessons(pictures_of(options.photos), side, options.batch, seed)
-            seconds = learn(arm, lessons, options)
-            trained = sum(p.numel() for p in arm.parameters() if p.requires_grad)
-            found[name] = {"figures": measure(arm.answers, exam), "trained": trained, "seconds": seconds}
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(json.dumps(results, indent=1))
+            kept(home / f"{name} {seed}.json", lambda name=name, seed=seed: run(name, seed))
+    runs = {name: [json.loads(file.read_text())["figures"] for file in sorted(home.glob(f"{name} *.json"))] for name in options.arms}
     for which in ("psnr", "ssim"):
-        print("\n".join([*table(results, which), ""]))
+        print("\n".join([*table(floor, clean, runs, which), ""]))
 
 
 if __name__ == "__main__":
