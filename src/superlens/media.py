@@ -270,6 +270,18 @@ class Image(Part):
         return f"Image({what}{size})"
 
 
+class Drafted(Image):
+    """A picture made in turns, and what it was like before the last of them: for those who learn to make it so.
+
+    drafts: pictures (or sources of such), the earliest first, each with more of what the finished one shows.
+    """
+
+    def __init__(self, source, drafts=()):
+        super().__init__(source)
+        self.drafts = tuple(Image(draft) for draft in drafts)
+
+
+
 def _checked_size(size, name: str = "a picture") -> tuple[int, int]:
     try:
         width, height = (int(n) for n in size)

@@ -19,6 +19,7 @@ from superlens.data.world.pictures import APART, COUNTS, Wanted, draw_picture, i
 from superlens.data.world.scene import ALL_PAIRS, HELD_OUT_PAIRS, TRAIN_PAIRS, draw_scene, fill
 from superlens.data.world.shapes import SHAPES
 from superlens.data.world.turns import Setting
+from superlens.evaluate.judge import look, shows
 from superlens.message import Text
 
 SETTING = Setting(held_out=False, pairs=ALL_PAIRS)
@@ -45,6 +46,22 @@ def test_drawn_pictures_hold_the_things_asked_for_whole_and_apart():
         for index in range(len(things)):
             near = np.unique(scene.owner_HW[grown(scene.mask(index), APART)])
             assert set(near.tolist()) <= {-1, index}
+
+
+def test_the_second_of_two_kinds_is_drawn_last():
+    """The draft of a picture has the first kind and not yet the second; a picture of one kind has none."""
+    for seed in range(10):
+        answers = {}
+        for task in ("relation_image", "bind_image", "count_image", "colour_image"):
+            turn = picture_talk(task, np.random.default_rng([41, seed]), 128, SETTING)[1]
+            answers[task] = turn.facts, turn.answer.images[0]
+        for task in ("relation_image", "bind_image"):
+            wanted, picture = answers[task]
+            (draft,) = picture.drafts
+            assert shows(picture.pixels, Wanted(wanted.kinds)) and shows(draft.pixels, Wanted(wanted.kinds[:1]))
+            assert not look(draft.pixels).of(wanted.kinds[1])
+            assert 0 < (draft.pixels != picture.pixels).any(-1).mean() < 0.2
+        assert answers["count_image"][1].drafts == answers["colour_image"][1].drafts == ()
 
 
 def test_the_background_is_calm_and_the_things_are_not_textured():

@@ -6,7 +6,8 @@ import torch
 from scenes import CHANNELS, scene
 
 from superlens.decoders.base import Requests
-from superlens.decoders.flow_painter import POINTERS, Changed, FlowPainter
+from superlens.decoders.flow_painter import POINTERS, Changed, FlowPainter, with_places
+from superlens.media import Drafted
 from superlens.message import Image
 from superlens.vision.canvas import CanvasRule
 
@@ -167,3 +168,38 @@ def test_too_few_vectors_are_refused():
     few = Requests(VECTORS[:, :POINTERS], torch.tensor([0, 0]), ["", ""], [0, 0], seeds=[0, 1])
     with pytest.raises(ValueError, match="more than 2 vectors"):
         made(None, few)
+
+
+def test_cells_know_where_they_lie():
+    torch.testing.assert_close(with_places(torch.zeros(1, 1, 2, 3))[0, 1:], torch.tensor(
+        [[[-1.0, 0, 1], [-1, 0, 1]], [[-1, -1, -1], [1, 1, 1]]]))  # fmt: skip
+
+
+def test_new_pictures_are_painted_in_turns(monkeypatch):
+    """Each turn goes on from the one before, with its own share of the vectors behind the pointers, and its own noise."""
+    drawer, turns = painter(), []
+
+    def flow(noise, source, where, vectors):
+        turns.append((noise, source, vectors))
+        return source + vectors.mean()
+
+    monkeypatch.setattr(drawer, "flow", flow)
+    raw = drawer(None, asked())
+    shares = VECTORS[:, POINTERS:4], VECTORS[:, 4:]
+    assert [turn[2].equal(share) for turn, share in zip(turns, shares, strict=True)] == [True, True]
+    torch.testing.assert_close(turns[1][1], turns[0][1] + shares[0].mean())
+    torch.testing.assert_close(raw.clean_K3HW, turns[1][1] + shares[1].mean())
+    assert not turns[0][0].equal(turns[1][0])
+
+
+def test_turns_are_learned_from_drafts():
+    """From nothing to the draft, from the draft to the picture; a picture without drafts is left as it is."""
+    drawer = painter(turns=3)
+    drafted = Drafted(np.full((32, 32, 3), 255, np.uint8), [np.full((32, 32, 3), 51 * value, np.uint8) for value in (0, 3)])
+    vectors, grey = torch.arange(2 * 6.0).reshape(2, 6, 1).expand(-1, -1, 16), torch.zeros(2, 3, 32, 32)
+    targets, seen = [drafted, flat(0)], (set(), set())
+    for _ in range(60):
+        columns = drawer.one_turn(targets, grey, drawer.wanted(targets, grey), vectors)
+        for k, told in enumerate(seen):
+            told.add(tuple(round(float(column[k].mean()), 3) for column in columns))
+    assert seen == ({(0, -1, 0.5), (-1, 0.2, 2.5), (0.2, 1, 4.5)}, {(0, -1, 6.5), (-1, -1, 8.5), (-1, -1, 10.5)})

@@ -3,10 +3,10 @@
 Flow matching (Lipman et al., arXiv 2210.02747; Liu et al., 2209.03003): from a noisy picture x_s = (1 - s) x + s noise the clean one is
 predicted, and the loss is taken on the velocity that follows from it (Li and He, "Back to basics", arXiv 2511.13720): so patches of
 pixels need no autoencoder. The network is diffusers' U-Net with cross-attention (as in latent diffusion, arXiv 2112.10752). It takes in
-patches of pixels as channels (Hoogeboom et al., arXiv 2301.11093, section 3). Classifier-free guidance (Ho and Salimans, arXiv
-2207.12598) by a learned null request. A changed picture takes the source along on more channels (InstructPix2Pix, arXiv 2211.09800).
-Where it is changed says a segmenter, from the first two vectors of its request; only there it is painted, as in inpainting (RePaint,
-arXiv 2201.09865), and everywhere else the source itself is the answer.
+patches of pixels as channels (Hoogeboom et al., arXiv 2301.11093, section 3), and where each lies. Classifier-free guidance (Ho and
+Salimans, arXiv 2207.12598) by a learned null request. A changed picture takes the source along on more channels (InstructPix2Pix, arXiv
+2211.09800). Where it is changed says a segmenter, from the first two vectors of its request; only there it is painted, as in inpainting
+(RePaint, arXiv 2201.09865), and everywhere else the source itself is the answer.
 
 Shapes: K requests, n vectors a request, C their width, H W pixels that are painted. Pictures are -1..1 inside.
 """
@@ -53,6 +53,8 @@ class FlowPainter(Decoder):
     most side / shrink. patch: pixels along each side of one cell of the net. channels: of the net at every level, each half as fine as
     the one before it. heads: of its attention, which is where cells are fewest. guidance: 1 asks once; more exaggerates what the
     request says over the null request. steps: of the sampler. drop: share of training requests that the null request stands in for.
+    turns: in which a new picture is painted, each from its own share of the request's vectors, consecutive and equally many. It learns
+    them from the drafts of a picture (`media.Drafted`); one without is painted in the first turn and left as it is in all others.
     """
 
     part = "image"
@@ -74,6 +76,7 @@ class FlowPainter(Decoder):
         steps: int = 20,
         drop: float = 0.1,
         finder: tuple[int, int] = (96, 2),
+        turns: int = 2,
     ):
         super().__init__()
         from diffusers import UNet2DConditionModel
@@ -82,15 +85,20 @@ class FlowPainter(Decoder):
         if side % (self.multiple * shrink):
             raise ValueError(f"decoders: side must be a multiple of {self.multiple * shrink} (shrink, patch and levels), got {side}.")
         self.width, self.side, self.shrink, self.patch = width, side, shrink, patch
-        self.guidance, self.steps, self.drop = guidance, steps, drop
+        self.guidance, self.steps, self.drop, self.turns = guidance, steps, drop, turns
         self.null = nn.Parameter(torch.zeros(1, 1, width))
         self.finder = PixelSegmenter(in_channels, *finder, width)
+        # Cells attend to the request where they are fewest, and once more, to it alone, where they are finest, on the way out: which
+        # outline belongs to which of two things is a matter of place. diffusers' `attention_head_dim` is the number of heads in the
+        # blocks of the coarsest level, and their width in the last block.
+        coarser = len(channels) - 1
         self.net = UNet2DConditionModel(
-            sample_size=side // shrink // patch, in_channels=7 * patch**2, out_channels=3 * patch**2, layers_per_block=1,
-            block_out_channels=tuple(channels), down_block_types=("DownBlock2D",) * len(channels),
-            up_block_types=("UpBlock2D",) * len(channels), cross_attention_dim=width, attention_head_dim=heads,
-            norm_num_groups=8, class_embed_type="projection", projection_class_embeddings_input_dim=width,
-            resnet_time_scale_shift="scale_shift",
+            sample_size=side // shrink // patch, in_channels=7 * patch**2 + 2, out_channels=3 * patch**2, layers_per_block=1,
+            block_out_channels=tuple(channels), down_block_types=(*["DownBlock2D"] * coarser, "CrossAttnDownBlock2D"),
+            up_block_types=(*["UpBlock2D"] * coarser, "SimpleCrossAttnUpBlock2D"), cross_attention_dim=width,
+            attention_head_dim=(*(size // heads for size in channels[:-1]), heads), mid_block_only_cross_attention=False,
+            only_cross_attention=(*[True] * coarser, False), norm_num_groups=8, time_embedding_dim=2 * channels[0],
+            class_embed_type="projection", projection_class_embeddings_input_dim=width, resnet_time_scale_shift="scale_shift",
         )  # fmt: skip
         # Pictures begin grey, not as noise.
         nn.init.zeros_(self.net.conv_out.weight)
@@ -104,11 +112,13 @@ class FlowPainter(Decoder):
         if scene is not None:
             found = self.finder(scene, replace(requests, vectors_KnC=requests.vectors_KnC[:, :POINTERS]))
         vectors_KnC = requests.vectors_KnC[:, POINTERS:]
-        if requests.targets:
-            raw = self.practise(source_K3HW, self.wanted(requests.targets, source_K3HW), vectors_KnC, scene is not None)
-        else:
-            raw = self.paint(source_K3HW, self.places(found, source_K3HW), vectors_KnC, requests.seeds)
-        return replace(raw, found=found)
+        if not requests.targets:
+            shares = self.shares(vectors_KnC) if scene is None else [vectors_KnC]
+            return replace(self.paint(source_K3HW, self.places(found, source_K3HW), shares, requests.seeds), found=found)
+        wanted_K3HW = self.wanted(requests.targets, source_K3HW)
+        if scene is None:
+            source_K3HW, wanted_K3HW, vectors_KnC = self.one_turn(requests.targets, source_K3HW, wanted_K3HW, vectors_KnC)
+        return replace(self.practise(source_K3HW, wanted_K3HW, vectors_KnC, scene is not None), found=found)
 
     def sources(self, scene: Scene | None, requests: Requests) -> Tensor:
         """The pictures to be changed, as large as they are painted; zeros for new ones."""
@@ -121,11 +131,30 @@ class FlowPainter(Decoder):
         return pixels_K3HW if tuple(size) == scene.size else F.interpolate(pixels_K3HW, size, mode="area")
 
     def places(self, found: PixelMaps | None, source_K3HW: Tensor) -> Tensor:
-        """[K, 1, H, W] what is painted: where the segmenter says, a little wider; all of a new picture."""
+        """[K, 1, H, W] what is painted: where the segmenter says, wider by the mean of what training widens; all of a new picture."""
         if found is None:
             return torch.ones_like(source_K3HW[:, :1])
         chance_K1HW = F.interpolate(found.masks_Khw[:, None].float(), source_K3HW.shape[2:], mode="bilinear").sigmoid()
-        return F.max_pool2d((chance_K1HW > 0.5).to(source_K3HW.dtype), 3, 1, 1)
+        return F.max_pool2d((chance_K1HW > 0.5).to(source_K3HW.dtype), self.wider + 2, 1, self.wider // 2 + 1)
+
+    def shares(self, vectors_KnC: Tensor) -> list[Tensor]:
+        """The vectors of each turn, of as many turns as there are vectors at most; those that can not be dealt evenly are left out."""
+        turns = min(self.turns, vectors_KnC.shape[1])
+        count = vectors_KnC.shape[1] // turns
+        return list(vectors_KnC[:, : count * turns].split(count, 1))
+
+    def one_turn(
+        self, targets: list[Image], source_K3HW: Tensor, wanted_K3HW: Tensor, vectors_KnC: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """One turn of each new picture, by chance: what it begins with, what it leaves, and its share of the vectors."""
+        shares = self.shares(vectors_KnC)
+        stages: list[tuple[Tensor, Tensor, Tensor]] = []
+        for k, target in enumerate(targets):
+            turn = int(torch.randint(len(shares), ()))
+            drafts = [self.wanted([draft], source_K3HW)[0] for draft in getattr(target, "drafts", ())[: len(shares) - 1]]
+            drafts = [source_K3HW[k], *drafts, *[wanted_K3HW[k]] * (len(shares) - len(drafts))]
+            stages.append((drafts[turn], drafts[turn + 1], shares[turn][k]))
+        return tuple(torch.stack(column) for column in zip(*stages))
 
     def draw(self, like_K3HW: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
         """Training's dice: noise, sigma_K in 0..1, which requests the null one stands in for, and by how many pixels the places of
@@ -159,19 +188,26 @@ class FlowPainter(Decoder):
         seen_K7HW = torch.cat([source_K3HW.lerp(noisy_K3HW, where_K1HW), source_K3HW, where_K1HW], 1)
         # Cells attend to all vectors, and their mean goes where the time goes (Imagen, arXiv 2205.11487, section 2.3).
         dtype = self.null.dtype
-        cells_KChw, vectors_KnC = F.pixel_unshuffle(seen_K7HW, self.patch).to(dtype), vectors_KnC.to(dtype)
+        cells_KChw = with_places(F.pixel_unshuffle(seen_K7HW, self.patch))
+        cells_KChw, vectors_KnC = cells_KChw.to(dtype), vectors_KnC.to(dtype)
         cells_KChw = self.net(cells_KChw, sigma_K * 1000, vectors_KnC, class_labels=vectors_KnC.mean(1)).sample.float()
         return F.pixel_shuffle(cells_KChw, self.patch)
 
     @torch.no_grad()
-    def paint(self, source_K3HW: Tensor, where_K1HW: Tensor, vectors_KnC: Tensor, seeds: list[int]) -> Painting:
-        """Sample: from each request's own noise, by diffusers' Euler steps along the flow."""
+    def paint(self, source_K3HW: Tensor, where_K1HW: Tensor, shares: list[Tensor], seeds: list[int]) -> Painting:
+        """Sample, from each request's own noise: a turn for each share of its vectors [K, n, C], going on from the one before."""
+        dice = [torch.Generator().manual_seed(seed) for seed in seeds]
+        for turn_KnC in shares:
+            noise_K3HW = torch.stack([torch.randn(source_K3HW.shape[1:], generator=die) for die in dice]).to(source_K3HW.device)
+            source_K3HW = self.flow(noise_K3HW, source_K3HW, where_K1HW, turn_KnC)
+        return Painting(source_K3HW, where_K1HW)
+
+    def flow(self, x_K3HW: Tensor, source_K3HW: Tensor, where_K1HW: Tensor, vectors_KnC: Tensor) -> Tensor:
+        """From noise to pictures, by diffusers' Euler steps along the flow."""
         from diffusers import FlowMatchEulerDiscreteScheduler
 
         scheduler = FlowMatchEulerDiscreteScheduler()
         scheduler.set_timesteps(self.steps, device=source_K3HW.device)
-        noise = [torch.randn(source_K3HW.shape[1:], generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        x_K3HW = torch.stack(noise).to(source_K3HW.device)
         null_KnC = self.null.to(vectors_KnC.dtype).expand_as(vectors_KnC)
         for step, timestep in enumerate(scheduler.timesteps):
             sigma = scheduler.sigmas[step].to(x_K3HW.device)
@@ -182,7 +218,7 @@ class FlowPainter(Decoder):
                 clean_K3HW = plain_K3HW + self.guidance * (clean_K3HW - plain_K3HW)
             velocity_K3HW = (x_K3HW - clean_K3HW) / sigma
             x_K3HW = scheduler.step(velocity_K3HW, timestep, x_K3HW).prev_sample
-        return Painting(x_K3HW.clamp(-1, 1), where_K1HW)
+        return x_K3HW.clamp(-1, 1)
 
     def wanted(self, targets: list[Image], source_K3HW: Tensor) -> Tensor:
         """Targets as K3HW, as large as they are painted."""
@@ -237,6 +273,14 @@ class FlowPainter(Decoder):
 def changed(source_K3HW: Tensor, wanted_K3HW: Tensor) -> Tensor:
     """bool [K, H, W]: pixels that differ by more than `CHANGED`, in any channel."""
     return (wanted_K3HW - source_K3HW).abs().amax(1) > 2 * CHANGED
+
+
+def with_places(cells_KChw: Tensor) -> Tensor:
+    """Two more channels: how far right and how far down each cell lies, -1..1 (CoordConv, Liu et al., arXiv 1807.03247): a request may
+    say "left of"."""
+    right_w, down_h = (torch.linspace(-1, 1, count, device=cells_KChw.device) for count in cells_KChw.shape[:1:-1])
+    places_2hw = torch.stack(torch.broadcast_tensors(right_w, down_h[:, None]))
+    return torch.cat([cells_KChw, places_2hw.to(cells_KChw.dtype).expand(len(cells_KChw), -1, -1, -1)], 1)
 
 
 class Changed(Image):

@@ -26,7 +26,8 @@ from superlens.data.world.scene import BASE, Canvas, Scene, Thing
 from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOURS, calm
 from superlens.data.world.turns import Setting, Turn
-from superlens.message import Conversation, Image, Message
+from superlens.media import Drafted
+from superlens.message import Conversation, Message
 
 COUNTS = {2: "two", 3: "three", 4: "four"}
 APART = 5  # pixels on a picture of 128 between any two things, at least
@@ -83,25 +84,34 @@ class Easel(Canvas):
 
 def draw_picture(rng: np.random.Generator, size: int, wanted: Sequence[tuple[str, str]]) -> Scene:
     """A simple picture of exactly these (shape, colour) things, (size, size, 3) uint8; a pure function of the state of `rng`."""
+    return draw_in_turns(rng, size, wanted)[0]
+
+
+def draw_in_turns(rng: np.random.Generator, size: int, wanted: Sequence[tuple[str, str]]) -> tuple[Scene, list[np.ndarray]]:
+    """`draw_picture`, and the picture as it was after each of the things, (size, size, 3) uint8."""
     for _ in range(_TRIES):
-        easel = Easel(rng, size)
-        large = LARGE[len(wanted)]
-        if all(easel.add(shape, colour, "large" if rng.random() < large else "medium") for shape, colour in wanted):
-            return easel.scene()
+        easel, large, drafts = Easel(rng, size), LARGE[len(wanted)], []
+        for shape, colour in wanted:
+            if not easel.add(shape, colour, "large" if rng.random() < large else "medium"):
+                break
+            drafts.append(easel.develop())
+        else:
+            return easel.scene(), drafts
     raise AssertionError(f"no room for {wanted} in {_TRIES} draws")
 
 
 def picture_talk(task: str, rng: np.random.Generator, size: int, setting: Setting) -> tuple[Conversation, Turn]:
     """The question, words alone, and the turn with the picture that answers it; `Turn.facts` is a `Wanted`."""
     for _ in range(_TRIES):
-        scene = draw_picture(rng, size, _things(task, rng, setting.pairs))
+        scene, drafts = draw_in_turns(rng, size, _things(task, rng, setting.pairs))
         found = _wanted(task, rng, scene.things, scene)
         if found is not None:
             break
     else:
         raise AssertionError(f"no picture for {task} in {_TRIES} draws")
     question = ask(task, rng, setting.held_out, scene=in_words(found, rng, vary=not setting.held_out))
-    turn = Turn(task, question, Message("assistant", (Image(scene.picture),)), facts=found)
+    drafts = drafts[:1] if len(found.kinds) > 1 else []  # all of one kind are asked for at once
+    turn = Turn(task, question, Message("assistant", (Drafted(scene.picture, drafts),)), facts=found)
     return Conversation((Message("user", turn.asked),)), turn
 
 
