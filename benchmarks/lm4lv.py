@@ -282,7 +282,8 @@ def make_base(options, out: Path) -> Path:
         return first
     home = out / "base-codes"
     if not (home / "model.safetensors").is_file():
-        values = read_recipe("lm4lv", ["eye.type=vqgan", "scale=nano", "eye.codes=true"]).to_dict()
+        own = [words for words in options.set if words.startswith(f"stages.{BASE_STAGES[-1]}.")]
+        values = read_recipe("lm4lv", ["eye.type=vqgan", "scale=nano", "eye.codes=true", *own]).to_dict()
         values["stages"] = [stage for stage in values["stages"] if stage["name"] == BASE_STAGES[-1]]
         beside = build(values, 0)
         beside.language.load_state_dict(superlens.load(str(first), device="cpu").language.state_dict())

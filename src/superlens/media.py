@@ -273,7 +273,8 @@ class Image(Part):
 class Drafted(Image):
     """A picture made in turns, and what it was like before the last of them: for those who learn to make it so.
 
-    drafts: pictures (or sources of such), the earliest first, each with more of what the finished one shows.
+    drafts: pictures (or sources of such), the earliest first, each with more of what the finished one shows. Files of conversations
+        do not keep them: read from one, it is an `Image`.
     """
 
     def __init__(self, source, drafts=()):

@@ -135,7 +135,8 @@ class FlowPainter(Decoder):
         if found is None:
             return torch.ones_like(source_K3HW[:, :1])
         chance_K1HW = F.interpolate(found.masks_Khw[:, None].float(), source_K3HW.shape[2:], mode="bilinear").sigmoid()
-        return F.max_pool2d((chance_K1HW > 0.5).to(source_K3HW.dtype), self.wider + 2, 1, self.wider // 2 + 1)
+        wider = (1 + self.wider) // 2
+        return F.max_pool2d((chance_K1HW > 0.5).to(source_K3HW.dtype), 2 * wider + 1, 1, wider)
 
     def shares(self, vectors_KnC: Tensor) -> list[Tensor]:
         """The vectors of each turn, of as many turns as there are vectors at most; those that can not be dealt evenly are left out."""
