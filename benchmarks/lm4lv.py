@@ -262,8 +262,8 @@ def table(floor: dict, clean: dict, runs: dict[str, list[dict]], which: str) -> 
     lines.append(f"| way back | {' | '.join(f'{floor[task][which]:.2f}' for task in tasks)} | (clean pictures: {clean[which]:.2f}) |")
     for arm, seeds in runs.items():
         cells = [spread([figures[task][which] for figures in seeds]) for task in tasks]
-        gains = [mean(figures[task][which] - floor[task][which] for task in restoring) for figures in seeds]
-        lines.append(f"| {arm} ({len(seeds)}) | {' | '.join(cells)} | {spread(gains, '+')} |")
+        gains = [mean(figures[task][which] - floor[task][which] for task in restoring) for figures in seeds if restoring]
+        lines.append(f"| {arm} ({len(seeds)}) | {' | '.join(cells)} | {spread(gains, '+') if gains else ''} |")
     return lines
 
 
