@@ -5,6 +5,7 @@ import pytest
 import scenes
 import torch
 
+from superlens.decoders.base import SingleSense
 from superlens.decoders.dense_detector import DenseDetector, Detections, cell_centres, cells_inside, generalised_iou, suppress
 from superlens.message import Boxes
 from superlens.vision.canvas import Canvas, CanvasRule
@@ -25,7 +26,8 @@ def blank(requests=1, picture_K=None, pictures=1) -> Detections:
     cells = sum(map(len, centres))
     picture_K = torch.zeros(requests, dtype=torch.long) if picture_K is None else torch.tensor(picture_K)
     nothing = torch.zeros(requests, cells)
-    return Detections(nothing, nothing, torch.zeros(pictures, cells, 4), picture_K, torch.cat(centres), torch.cat(strides))
+    said = nothing, nothing, torch.zeros(pictures, cells, 4), torch.zeros(requests)
+    return Detections(*said, picture_K, torch.cat(centres), torch.cat(strides))
 
 
 def assigned(targets, raw=None):
@@ -67,7 +69,7 @@ def test_a_thing_larger_than_every_level_gets_the_coarsest():
     raw = blank()
     keep = raw.strides_L <= 8
     answers = raw.logits_KL[:, keep], raw.places_KL[:, keep], raw.boxes_BL4[:, keep]
-    raw = Detections(*answers, raw.picture_K, raw.centres_L2[keep], raw.strides_L[keep])
+    raw = Detections(*answers, raw.single_K, raw.picture_K, raw.centres_L2[keep], raw.strides_L[keep])
     _, cell_P, _, _, _ = small.assign(raw, [Boxes("a", [[0, 0, 64, 64]])])
     assert len(cell_P) and (raw.strides_L[cell_P] == 8).all()
 
@@ -99,10 +101,10 @@ def test_ignored_regions_cost_nothing():
     quiet, loud = blank(), blank()
     loud.logits_KL[0, inside_L] = 9.0
     decoder = detector()
-    assert decoder.counts([target]) == {"class": 2.0, "giou": 1.0, "place": 1.0}
+    assert decoder.counts([target]) == {"class": 2.0, "giou": 1.0, "place": 1.0, "single": 1.0}
     assert float(decoder.loss(quiet, [target])["class"][0]) == pytest.approx(float(decoder.loss(loud, [target])["class"][0]))
     only = Boxes("a", [[32, 32, 64, 64]], ignore=[True])
-    assert assigned([only])[0] == {} and decoder.counts([only]) == {"class": 1.0, "giou": 0.0, "place": 0.0}
+    assert assigned([only])[0] == {} and decoder.counts([only]) == {"class": 1.0, "giou": 0.0, "place": 0.0, "single": 0.0}
 
 
 def test_nothing_there_is_a_target_too():
@@ -179,6 +181,18 @@ def test_requests_can_speak_of_places():
     share_KL = torch.eye(64)[wanted][None]
     assert model.place.loss(log_KL, share_KL) < model.place.loss(torch.zeros(1, 64), share_KL)
     assert model.place.loss(log_KL, torch.zeros(1, 64)) == 0
+
+
+def test_requests_can_ask_for_one_thing():
+    """Nothing changes at first; who surely asks for one gets the best as it is and the others for less."""
+    sense, asked = SingleSense(8), scenes.requests(["star"], 8)
+    scores_N = np.array([0.4, 0.9, 0.6], np.float32)
+    (logit,) = sense(asked)
+    assert logit == 0 and sense.alone(logit, scores_N).tolist() == scores_N.tolist()
+    assert sense.alone(torch.tensor(0.9).logit(), scores_N) == pytest.approx([0.2, 0.9, 0.3])
+    assert sense.alone(torch.tensor(-5.0), scores_N).tolist() == scores_N.tolist() and not len(sense.alone(logit, scores_N[:0]))
+    sure = torch.tensor([3.0, -3.0])
+    assert sense.loss(sure, [1, 4]) < sense.loss(-sure, [1, 4]) and sense.loss(sure, [0, 0]) == 0
 
 
 def test_places_are_shared_alike_by_boxes():

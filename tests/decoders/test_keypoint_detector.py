@@ -89,7 +89,7 @@ def test_unlabelled_points_teach_no_place_and_ignored_things_nothing():
     for name, (total, _) in model.loss(raw, [boxed]).items():
         assert torch.equal(total, model.loss(raw, [moved(boxed)])[name][0]), name
     crowd = Keypoints("person", NAMES, TWO.xyv, xyxy=as_boxes(TWO).xyxy, ignore=[False, True])
-    assert model.counts([crowd]) == {"class": 2, "giou": 1, "place": 1, "point": 1, "heat": 1, "seen": 1}
+    assert model.counts([crowd]) == {"class": 2, "giou": 1, "place": 1, "single": 1, "point": 1, "heat": 1, "seen": 1}
     assert model.eval().true_squares([crowd], raw.found).thing_P.tolist() == [0]
 
 

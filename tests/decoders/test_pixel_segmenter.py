@@ -5,7 +5,7 @@ import pytest
 import scenes
 import torch
 
-from superlens.decoders.pixel_segmenter import PixelSegmenter, split, to_original
+from superlens.decoders.pixel_segmenter import PixelSegmenter, split, to_original, whole, wholes
 from superlens.message import Masks
 from superlens.processor import on_canvas
 from superlens.vision.canvas import Canvas, CanvasRule
@@ -83,7 +83,7 @@ def test_ignored_pixels_cost_nothing():
     seen, asked = scenes.scene(SQUARE), scenes.requests(["a"], 8)
     masks_NHW = np.stack([block(64, 64, 0, 0, 16, 16), block(64, 64, 32, 32, 64, 64)])
     target = Masks("a", masks_NHW, ignore=[False, True])
-    assert decoder.counts([target]) == {"pixel": 1.0, "dice": 1.0, "centre": 2.0, "vote": 1.0, "place": 1.0}
+    assert decoder.counts([target]) == {"pixel": 1.0, "centre": 2.0, "vote": 1.0, "dice": 1.0, "place": 1.0, "single": 1.0}
     raw = decoder(seen, asked)
     before = {name: float(total.detach()) for name, (total, _) in decoder.loss(raw, [target]).items()}
     raw.masks_Khw[0, 8:, 8:] += 7
@@ -124,6 +124,39 @@ def test_one_scene_by_heart_in_original_pixels():
             assert max(overlap(mask_HW, found_HW) for found_HW in shown) > 0.85
         if len(shown):
             assert overlap(shown.any(0), masks_NHW.any(0)) > 0.9
+
+
+def test_a_thing_is_whole_though_only_part_of_it_is_looked_at():
+    """Two things alike, side by side, of which the request looks at the left edge of one."""
+    looks_hw, _, votes_2hw = maps([(2, 2, 8, 8), (2, 8, 8, 14)])
+    looks_hw[3, 3] = 3.0  # less alike, but not by much
+    mask_hw = looks_hw - 12
+    mask_hw[2:8, 2:4] = 2.0
+    found_hw = whole(mask_hw, looks_hw - 6, votes_2hw, alike=7.0) > 0
+    assert torch.equal(found_hw, torch.from_numpy(block(16, 16, 2, 2, 8, 8)))
+    unlike_hw = looks_hw.clone()
+    unlike_hw[:, 6:] = -9.0
+    assert torch.equal(whole(mask_hw, unlike_hw, votes_2hw) > 0, torch.from_numpy(block(16, 16, 2, 2, 8, 6)))
+    pieces = [mask_hw, torch.full((16, 16), -1.0)]
+    pieces[1][7, 7] = 2.0
+    first_hw, second_hw = (grown_hw > 0 for grown_hw in wholes(pieces, looks_hw, votes_2hw))
+    assert first_hw.sum() == 35 and second_hw.sum() == 1 and not (first_hw & second_hw).any()
+    nothing_hw = torch.full((16, 16), -1.0)
+    assert torch.equal(whole(nothing_hw, looks_hw, votes_2hw), nothing_hw)
+
+
+def test_a_request_for_one_thing_is_answered_with_one():
+    """The same touching things, asked for as two and as one."""
+    decoder, seen = segmenter(), scenes.scene(SQUARE)
+    touching = np.stack([block(64, 64, 4, 4, 24, 24), block(64, 64, 4, 24, 24, 44)])
+    asked = scenes.requests(["things"], decoder.width)
+    scenes.overfit(decoder, seen, asked, [Masks("things", touching)], steps=150)
+    (two,) = decoder.parts(decoder(seen, asked), seen, asked)
+    with torch.no_grad():
+        decoder.single.chance.bias.fill_(5.0)
+        (one,) = decoder.parts(decoder(seen, asked), seen, asked)
+    assert (two.scores >= 0.3).sum() == 2 and (one.scores >= 0.3).sum() == 1
+    assert one.scores.max() == two.scores.max()
 
 
 def test_dummy_reaches_every_parameter():

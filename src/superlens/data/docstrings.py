@@ -38,14 +38,25 @@ def docstrings(folder: str | Path | None = None) -> Iterator[tuple[str, str]]:
                     yield name, " ".join(text.split())
 
 
-def conversations(seed: int = 0, limit: int | None = None, folder: str | Path | None = None) -> list[Conversation]:
-    """What is asked for by name, and told; long texts in pieces, each asked for by the words before it. Shuffled by seed."""
+def conversations(
+    seed: int = 0, limit: int | None = None, folder: str | Path | None = None, again: float = 0.5
+) -> list[Conversation]:
+    """What is asked for by name, and told; long texts in pieces, each asked for by the words before it. Shuffled by seed.
+
+    again: share of the pieces whose words, in an order that means nothing, are said back as well. A large language model learns from
+    its texts to look up what went before and to go on as it did there (induction heads, Olsson et al., arXiv 2209.11895); a small one
+    with a few million words does not, unless something can be told in no other way.
+    """
+    rng = np.random.default_rng(seed)
     talks = []
     for name, text in docstrings(folder):
         words, before = text, name
         while words:
             piece = words if len(words) <= MOST else words[:MOST].rpartition(" ")[0] or words[:MOST]
             talks.append(Conversation((Message("user", before), Message("assistant", piece))))
+            if rng.random() < again:
+                scrambled = " ".join(rng.permutation(piece.split()))
+                talks.append(Conversation((Message("user", scrambled), Message("assistant", scrambled))))
             words, before = words[len(piece) :].strip(), piece[-80:].strip()
-    order = np.random.default_rng(seed).permutation(len(talks))
+    order = rng.permutation(len(talks))
     return [talks[index] for index in order[:limit]]

@@ -9,8 +9,10 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from superlens.message import Image, Part
 from superlens.vision.projector import WAVES, place_waves
@@ -115,6 +117,11 @@ def tensors_of(raw: Any) -> list[Tensor]:
     return []
 
 
+def counted(targets: list[Part]) -> list[int]:
+    """How many things of each target count."""
+    return [target.count if target.ignore is None else int((~target.ignore).sum()) for target in targets]
+
+
 class DotProduct(nn.Module):
     """Open vocabulary: the score of a cell for a request is the scaled dot product of their normalised vectors plus a bias.
 
@@ -173,3 +180,37 @@ class PlaceSense(nn.Module):
     def loss(self, log_KL: Tensor, share_KL: Tensor) -> Tensor:
         """Sum of the cross-entropies with share_KL: how the cells share what is meant, rows of sum 1, or 0 where nothing is."""
         return (share_KL.sum(1) * math.log(log_KL.shape[1]) - (share_KL * log_KL).sum(1)).sum() * self.weight
+
+
+class SingleSense(nn.Module):
+    """How likely a request means one thing alone: "the red star", "this", and not "stars".
+
+    Only words can tell, so it is read from the request's vector. A request that is surely for one thing gets one: every other
+    candidate's score is divided down (`alone`). Nothing is divided at first. Own design.
+    """
+
+    weight = 0.1
+    sure = 0.8  # chance of a single thing from which on the others count for less
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.chance = nn.Linear(width, 1)
+        nn.init.zeros_(self.chance.weight)
+        nn.init.zeros_(self.chance.bias)
+
+    def forward(self, requests: Requests) -> Tensor:
+        """logits_K."""
+        return self.chance(requests.vectors_KnC.mean(1))[:, 0].float()
+
+    def loss(self, logits_K: Tensor, things: list[int]) -> Tensor:
+        """Sum of the cross-entropies with whether there is one; requests for what is not there say nothing about it."""
+        things_K = torch.tensor(things, device=logits_K.device)
+        wrong_K = F.binary_cross_entropy_with_logits(logits_K, (things_K == 1).float(), reduction="none")
+        return (wrong_K * (things_K > 0)).sum() * self.weight
+
+    def alone(self, logit: Tensor, scores_N: np.ndarray) -> np.ndarray:
+        """Scores of one request's candidates: the best as it is, the others times how little sure it is that there is one."""
+        if not len(scores_N):
+            return scores_N
+        share = min(1.0, (1 - float(logit.detach().sigmoid())) / (1 - self.sure))
+        return np.where(np.arange(len(scores_N)) == int(scores_N.argmax()), scores_N, scores_N * share).astype(scores_N.dtype)

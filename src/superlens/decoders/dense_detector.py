@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from superlens.decoders.base import Decoder, DotProduct, Losses, PlaceSense, Requests
+from superlens.decoders.base import Decoder, DotProduct, Losses, PlaceSense, Requests, SingleSense, counted
 from superlens.message import Boxes
 from superlens.vision.pyramid import ConvNormAct
 from superlens.vision.scene import Scene
@@ -25,12 +25,13 @@ from superlens.vision.scene import Scene
 
 @dataclass
 class Detections:
-    """Raw answer: logits_KL, places_KL (`PlaceSense`), boxes_BL4 (canvas pixels), picture_K, and the cells: centres_L2 and strides_L
-    (canvas pixels)."""
+    """Raw answer: logits_KL, places_KL (`PlaceSense`), boxes_BL4 (canvas pixels), single_K (`SingleSense`), picture_K, and the cells:
+    centres_L2 and strides_L (canvas pixels)."""
 
     logits_KL: Tensor
     places_KL: Tensor
     boxes_BL4: Tensor
+    single_K: Tensor
     picture_K: Tensor
     centres_L2: Tensor
     strides_L: Tensor
@@ -64,7 +65,7 @@ class DenseDetector(Decoder):
         self.cells = nn.Conv2d(channels, channels, 1)
         self.level_scale = nn.Parameter(torch.zeros(len(self.levels)))
         self.match = DotProduct(width, channels, prior=0.01)
-        self.place = PlaceSense(width)
+        self.place, self.single = PlaceSense(width), SingleSense(width)
         nn.init.normal_(self.sides.weight, std=0.01)
         nn.init.constant_(self.sides.bias, 0.7)  # e^0.7 = 2 strides to each side: a box of 4 cells
 
@@ -89,11 +90,13 @@ class DenseDetector(Decoder):
             strides.append(torch.full((len(centres_L2),), stride, device=centres_L2.device))
         place_KL, trust_K1 = self.place([tuple(cells_BChw.shape[-2:]) for cells_BChw in cells], requests)
         logits_KL = self.match(cells, requests) + trust_K1 * place_KL
-        return Detections(logits_KL, place_KL, torch.cat(boxes, 1), requests.picture_K, torch.cat(centres), torch.cat(strides))
+        said = logits_KL, place_KL, torch.cat(boxes, 1), self.single(requests)
+        return Detections(*said, requests.picture_K, torch.cat(centres), torch.cat(strides))
 
     def counts(self, targets: list[Boxes]) -> dict[str, float]:
-        boxes = [target.count if target.ignore is None else int((~target.ignore).sum()) for target in targets]
-        return {"class": float(sum(boxes) + len(targets)), "giou": float(sum(boxes)), "place": float(sum(n > 0 for n in boxes))}
+        boxes = counted(targets)
+        present = float(sum(n > 0 for n in boxes))
+        return {"class": float(sum(boxes) + len(targets)), "giou": float(sum(boxes)), "place": present, "single": present}
 
     def loss(self, raw: Detections, targets: list[Boxes]) -> Losses:
         counts = self.counts(targets)
@@ -109,6 +112,7 @@ class DenseDetector(Decoder):
             "class": (focal_KL[~ignored_KL].sum() * self.class_weight, counts["class"]),
             "giou": (((1 - giou_P) * weight_P).sum(), counts["giou"]),
             "place": (self.place.loss(raw.places_KL, self.shares(raw, targets)), counts["place"]),
+            "single": (self.single.loss(raw.single_K, counted(targets)), counts["single"]),
         }
 
     @torch.no_grad()
@@ -168,7 +172,9 @@ class DenseDetector(Decoder):
             boxes_P4, scores_P, _ = self.kept(raw, request)
             boxes_P4 = canvas.boxes_to_original(boxes_P4.cpu().numpy())
             order_P = suppress(boxes_P4, scores_P.cpu().numpy(), self.overlap)[:100]
-            answers.append(Boxes(label, boxes_P4[order_P], scores=scores_P.cpu().numpy()[order_P], image=image))
+            scores_P = self.single.alone(raw.single_K[request], scores_P.cpu().numpy()[order_P])
+            keep_P = scores_P >= 0.01
+            answers.append(Boxes(label, boxes_P4[order_P][keep_P], scores=scores_P[keep_P], image=image))
         return answers
 
     def kept(self, raw: Detections, request: int) -> tuple[Tensor, Tensor, Tensor]:

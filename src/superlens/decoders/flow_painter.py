@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from superlens.decoders.base import Decoder, Losses, Requests
-from superlens.decoders.pixel_segmenter import PixelMaps, PixelSegmenter
+from superlens.decoders.pixel_segmenter import PixelMaps, PixelSegmenter, whole
 from superlens.message import Image, Masks, Part
 from superlens.vision.canvas import Canvas
 from superlens.vision.scene import Scene
@@ -134,7 +134,9 @@ class FlowPainter(Decoder):
         """[K, 1, H, W] what is painted: where the segmenter says, wider by the mean of what training widens; all of a new picture."""
         if found is None:
             return torch.ones_like(source_K3HW[:, :1])
-        chance_K1HW = F.interpolate(found.masks_Khw[:, None].float(), source_K3HW.shape[2:], mode="bilinear").sigmoid()
+        rows = zip(found.masks_Khw, found.looks_Khw, found.votes_B2hw[found.picture_K])
+        masks_K1hw = torch.stack([whole(mask_hw, looks_hw, votes_2hw) for mask_hw, looks_hw, votes_2hw in rows])[:, None]
+        chance_K1HW = F.interpolate(masks_K1hw.float(), source_K3HW.shape[2:], mode="bilinear").sigmoid()
         wider = (1 + self.wider) // 2
         return F.max_pool2d((chance_K1HW > 0.5).to(source_K3HW.dtype), 2 * wider + 1, 1, wider)
 

@@ -128,8 +128,10 @@ class KeypointDetector(Decoder):
         for request in range(len(found.logits_KL)):
             boxes_p4, scores_p, _ = self.things.kept(found, request)
             order_p = suppress(boxes_p4.cpu().numpy(), scores_p.cpu().numpy(), self.things.overlap)[: self.most].copy()
+            alone_p = self.things.single.alone(found.single_K[request], scores_p[order_p].cpu().numpy())
+            order_p = order_p[alone_p >= 0.01]
             boxes.append(boxes_p4[order_p])
-            scores.append(scores_p[order_p])
+            scores.append(torch.from_numpy(alone_p[alone_p >= 0.01]).to(scores_p))
             requests.append(torch.full((len(order_p),), request, device=boxes_p4.device))
         boxes_P4 = torch.cat(boxes)
         affine_P23 = self.affine(boxes_P4, boxes_P4.new_zeros(len(boxes_P4), 4))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from superlens.decoders.base import Decoder, DotProduct, Losses, PlaceSense, Requests
+from superlens.decoders.base import Decoder, DotProduct, Losses, PlaceSense, Requests, SingleSense, counted
 from superlens.message import Masks
 from superlens.vision.canvas import Canvas
 from superlens.vision.pyramid import ConvNormAct
@@ -25,13 +25,15 @@ from superlens.vision.scene import Scene
 
 @dataclass
 class PixelMaps:
-    """Raw answer: mask and centre logits [K, h, w], places_Khw (`PlaceSense`), votes_B2hw ((x, y) in cells from a cell to its thing's
-    middle), picture_K."""
+    """Raw answer: mask and centre logits [K, h, w], looks_Khw (mask logits by looks alone, `DotProduct`) and places_Khw (`PlaceSense`),
+    votes_B2hw ((x, y) in cells from a cell to its thing's middle), single_K (`SingleSense`), picture_K."""
 
     masks_Khw: Tensor
+    looks_Khw: Tensor
     centres_Khw: Tensor
     places_Khw: Tensor
     votes_B2hw: Tensor
+    single_K: Tensor
     picture_K: Tensor
 
 
@@ -65,22 +67,24 @@ class PixelSegmenter(Decoder):
         self.votes = nn.Conv2d(channels, 2, 3, padding=1)
         self.match_pixel = DotProduct(width, channels, prior=0.1)
         self.match_middle = DotProduct(width, channels, prior=0.01)
-        self.place = PlaceSense(width)
+        self.place, self.single = PlaceSense(width), SingleSense(width)
 
     def forward(self, scene: Scene, requests: Requests) -> PixelMaps:
         features_BChw = self.tower(scene.levels[self.level])
         shape = features_BChw.shape[-2:]
         place_KL, trust_K1 = self.place([shape], requests)
-        masks_KL = self.match_pixel([self.pixels(features_BChw)], requests) + trust_K1 * place_KL
+        looks_KL = self.match_pixel([self.pixels(features_BChw)], requests)
+        masks_KL = looks_KL + trust_K1 * place_KL
         centres_KL = self.match_middle([self.middles(features_BChw)], requests) + trust_K1 * place_KL
         votes_B2hw = self.votes(features_BChw).float() * self.vote_unit
-        maps = (map_KL.unflatten(1, shape) for map_KL in (masks_KL, centres_KL, place_KL))
-        return PixelMaps(*maps, votes_B2hw, requests.picture_K)
+        maps = (map_KL.unflatten(1, shape) for map_KL in (masks_KL, looks_KL, centres_KL, place_KL))
+        return PixelMaps(*maps, votes_B2hw, self.single(requests), requests.picture_K)
 
     def counts(self, targets: list[Masks]) -> dict[str, float]:
-        things = [t.count if t.ignore is None else int((~t.ignore).sum()) for t in targets]
+        things = counted(targets)
         present = sum(n > 0 for n in things)
-        counts = {"pixel": len(targets), "dice": present, "centre": sum(things) + len(targets), "vote": sum(things), "place": present}
+        counts = {"pixel": len(targets), "centre": sum(things) + len(targets), "vote": sum(things)}
+        counts |= dict.fromkeys(("dice", "place", "single"), present)
         return {name: float(count) for name, count in counts.items()}
 
     def loss(self, raw: PixelMaps, targets: list[Masks]) -> Losses:
@@ -103,6 +107,7 @@ class PixelSegmenter(Decoder):
             "centre": (centre * self.centre_weight, counts["centre"]),
             "vote": ((vote_P.sum(1) * wanted.weight_P).sum(), counts["vote"]),
             "place": (self.place.loss(raw.places_Khw.flatten(1), wanted.share_Khw.flatten(1)), counts["place"]),
+            "single": (self.single.loss(raw.single_K, counted(targets)), counts["single"]),
         }
 
     @torch.no_grad()
@@ -149,13 +154,15 @@ class PixelSegmenter(Decoder):
         for request, (label, image) in enumerate(zip(requests.labels, requests.images)):
             picture = int(requests.picture_K[request])
             canvas = scene.canvases[picture]
-            logits_Nhw, scores_N = split(raw.masks_Khw[request], raw.centres_Khw[request], raw.votes_B2hw[picture])
+            votes_2hw = raw.votes_B2hw[picture]
+            logits_Nhw, scores_N = split(raw.masks_Khw[request], raw.centres_Khw[request], votes_2hw)
+            logits_Nhw = wholes(logits_Nhw, raw.looks_Khw[request], votes_2hw)
+            scores_N = self.single.alone(raw.single_K[request], np.array(scores_N, np.float32))
             masks = [to_original(logits_hw, canvas) for logits_hw in logits_Nhw]
             keep = [i for i, mask in enumerate(masks) if mask.any() and scores_N[i] >= 0.01]
             height, width = canvas.original
             masks_NHW = np.stack([masks[i] for i in keep]) if keep else np.zeros((0, height, width), bool)
-            scores = np.array([scores_N[i] for i in keep], np.float32)
-            answers.append(Masks(label, masks_NHW, scores=scores, image=image))
+            answers.append(Masks(label, masks_NHW, scores=scores_N[keep], image=image))
         return answers
 
 
@@ -197,6 +204,39 @@ def split(mask_hw: Tensor, centre_hw: Tensor, votes_2hw: Tensor, most: int = 50)
             logits.append(torch.where(owner_hw == index, mask_hw.float(), mask_hw.float().clamp(max=-4.0)))
             scores.append((sureness(chance_hw[own_hw]) * float(heat_hw[row, column])) ** 0.5)
     return logits, scores
+
+
+def wholes(logits_Nhw: list[Tensor], looks_hw: Tensor, votes_2hw: Tensor) -> list[Tensor]:
+    """`whole` of one request's things, the first first; none takes a cell of another."""
+    taken_hw = torch.zeros_like(looks_hw, dtype=torch.bool)
+    for logits_hw in logits_Nhw:
+        taken_hw |= logits_hw > 0
+    grown = []
+    for logits_hw in logits_Nhw:
+        free_hw = looks_hw.float().masked_fill(taken_hw & (logits_hw <= 0), -torch.inf)
+        grown.append(whole(logits_hw, free_hw, votes_2hw))
+        taken_hw |= grown[-1] > 0
+    return grown
+
+
+def whole(thing_hw: Tensor, looks_hw: Tensor, votes_2hw: Tensor, alike: float = 5.0, near: int = 1, least: float = 0.6) -> Tensor:
+    """A thing's mask logits, or those of several, with the cells that lay too far from where the request looks.
+
+    A place tells which thing is meant, not where it ends: "the leftmost triangle" would be its left half. A cell belongs to the thing
+    as well where it votes for the same middle (to `near` cells) and by its looks alone is at most `alike` below the thing.
+    """
+    inside_hw = thing_hw > 0
+    if not inside_hw.any():
+        return thing_hw
+    h, w = thing_hw.shape
+    row_h1, column_w = torch.arange(h, device=thing_hw.device)[:, None] + 0.5, torch.arange(w, device=thing_hw.device) + 0.5
+    column_hw, row_hw = (column_w + votes_2hw[0].float()).long(), (row_h1 + votes_2hw[1].float()).long()
+    aim_hw = row_hw.clamp(0, h - 1) * w + column_hw.clamp(0, w - 1)
+    wanted_L = torch.bincount(aim_hw[inside_hw], minlength=h * w).float()
+    wanted_hw = F.avg_pool2d(wanted_L.view(1, h, w), 2 * near + 1, 1, near)[0]
+    surplus_hw = looks_hw.float() - looks_hw[inside_hw].float().median() + alike
+    also_hw = (surplus_hw > 0) & (wanted_hw.flatten()[aim_hw] >= least * wanted_hw.max()) & ~inside_hw
+    return torch.where(also_hw, surplus_hw, thing_hw)
 
 
 def sureness(chance_P: Tensor) -> float:
