@@ -11,10 +11,10 @@ from superlens.data.world.shapes import SHAPES
 from superlens.message import Conversation, Image, Message
 
 TALKS = 10
-# What the shipped weights hold, below which something broke: found, segmented, coloured right, and right to the end. The aim is 0.6
-# right to the end: "the leftmost one" is still often taken for the leftmost of all things.
-LEAST = (0.4, 0.3, 0.7)
-LEAST_WHOLE = 1
+# What the shipped weights hold, below which something broke: found, segmented, coloured right, and right to the end (one less each than
+# they do: another processor may round one of ten the other way).
+LEAST = (0.7, 0.6, 0.8)
+LEAST_WHOLE = 5
 EDGES = ("leftmost", "rightmost", "highest", "lowest")
 
 

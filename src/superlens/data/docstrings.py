@@ -39,11 +39,11 @@ def docstrings(folder: str | Path | None = None) -> Iterator[tuple[str, str]]:
 
 
 def conversations(
-    seed: int = 0, limit: int | None = None, folder: str | Path | None = None, again: float = 0.5
+    seed: int = 0, limit: int | None = None, folder: str | Path | None = None, again: float = 1.0
 ) -> list[Conversation]:
     """What is asked for by name, and told; long texts in pieces, each asked for by the words before it. Shuffled by seed.
 
-    again: share of the pieces whose words, in an order that means nothing, are said back as well. A large language model learns from
+    again: share of the pieces of which 4 to 40 words, in an order that means nothing, are said back as well. A large language model learns from
     its texts to look up what went before and to go on as it did there (induction heads, Olsson et al., arXiv 2209.11895); a small one
     with a few million words does not, unless something can be told in no other way.
     """
@@ -55,7 +55,7 @@ def conversations(
             piece = words if len(words) <= MOST else words[:MOST].rpartition(" ")[0] or words[:MOST]
             talks.append(Conversation((Message("user", before), Message("assistant", piece))))
             if rng.random() < again:
-                scrambled = " ".join(rng.permutation(piece.split()))
+                scrambled = " ".join(rng.permutation(piece.split())[: int(rng.integers(4, 41))])
                 talks.append(Conversation((Message("user", scrambled), Message("assistant", scrambled))))
             words, before = words[len(piece) :].strip(), piece[-80:].strip()
     order = rng.permutation(len(talks))

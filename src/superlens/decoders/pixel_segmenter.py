@@ -107,7 +107,7 @@ class PixelSegmenter(Decoder):
             "centre": (centre * self.centre_weight, counts["centre"]),
             "vote": ((vote_P.sum(1) * wanted.weight_P).sum(), counts["vote"]),
             "place": (self.place.loss(raw.places_Khw.flatten(1), wanted.share_Khw.flatten(1)), counts["place"]),
-            "single": (self.single.loss(raw.single_K, counted(targets)), counts["single"]),
+            "single": (self.single.loss(raw.single_K, pieces(targets, wanted.masks_Khw)), counts["single"]),
         }
 
     @torch.no_grad()
@@ -164,6 +164,14 @@ class PixelSegmenter(Decoder):
             masks_NHW = np.stack([masks[i] for i in keep]) if keep else np.zeros((0, height, width), bool)
             answers.append(Masks(label, masks_NHW, scores=scores_N[keep], image=image))
         return answers
+
+
+def pieces(targets: list[Masks], masks_Khw: Tensor) -> list[int]:
+    """How many things each target has, or, if more, how many pieces that do not touch: all pedestrians may be one mask."""
+    from scipy.ndimage import label
+
+    apart = [label(mask_hw)[1] for mask_hw in (masks_Khw > 0.5).cpu().numpy()]
+    return [max(things, parts) if things else 0 for things, parts in zip(counted(targets), apart)]
 
 
 def centre_focal(logits_Khw: Tensor, heat_Khw: Tensor, care_Khw: Tensor) -> Tensor:
