@@ -175,6 +175,21 @@ def test_cells_know_where_they_lie():
         [[[-1.0, 0, 1], [-1, 0, 1]], [[-1, -1, -1], [1, 1, 1]]]))  # fmt: skip
 
 
+def test_cells_attend_to_the_request_where_they_are_finest_too():
+    """Two requests of one mean, with all attention of the coarser levels silenced."""
+    made = painter()
+    torch.nn.init.normal_(made.net.conv_out.weight)
+    finest = f"up_blocks.{len(made.net.up_blocks) - 1}."
+    for name, module in made.net.named_modules():
+        if name.endswith("to_out.0") and not name.startswith(finest):
+            torch.nn.init.zeros_(module.weight)
+    apart = torch.zeros(1, 4, 16)
+    apart[0, 0], apart[0, 1] = 1.0, -1.0
+    black = torch.zeros(1, 3, 32, 32)
+    said = [made.denoise(black, black, black[:, :1] + 1, torch.ones(1), vectors) for vectors in (apart, 0 * apart)]
+    assert not torch.allclose(*said, atol=1e-4)
+
+
 def test_new_pictures_are_painted_in_turns(monkeypatch):
     """Each turn goes on from the one before, with its own share of the vectors behind the pointers, and its own noise."""
     drawer, turns = painter(), []
