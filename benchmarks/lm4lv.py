@@ -40,6 +40,7 @@ from superlens.data.degrade import DEGRADATIONS, degrade, parse
 from superlens.data.sources.base import Example
 from superlens.data.sources.photos import pictures_of, view
 from superlens.evaluate.metrics.restored import Likeness, PeakSignal
+from superlens.lessons.rehearsing import Rehearsing
 from superlens.message import Conversation, Image, Message
 from superlens.recipes.build import build
 from superlens.recipes.schema import read_recipe
@@ -112,7 +113,10 @@ class InLanguage(nn.Module):
             parameter.requires_grad_(name.startswith(("projector.", "links.")))
 
     def loss(self, lesson: list[tuple[str, Conversation]]) -> Tensor:
-        return self.model(collate([self.model.processor.encode(talk) for _, talk in lesson]))["loss"]
+        batch = collate([self.model.processor.encode(talk) for _, talk in lesson])
+        batch.lessons = {"rehearsing": Rehearsing.of(self.model.processor)(batch)}
+        self.model.lessons = tuple(batch.lessons)
+        return self.model(batch)["loss"]
 
     def answers(self, lesson: list[tuple[str, Conversation]]) -> list[np.ndarray]:
         asked = [Conversation(talk.messages[:1]) for _, talk in lesson]

@@ -59,6 +59,7 @@ LESSONS = {
     "gaze": "superlens.lessons.gaze.Gaze",
     "pointing": "superlens.lessons.pointing.Pointing",
     "apart": "superlens.lessons.apart.Apart",
+    "rehearsing": "superlens.lessons.rehearsing.Rehearsing",
     "hiding": "superlens.lessons.inverting.Hiding",
     "inverting": "superlens.lessons.inverting.Inverting",
 }
