@@ -7,7 +7,7 @@
 
 First the base is made, once, by the stages `language`, `hide` and `invert` of the recipe lm4lv at scale=nano: a language model of text
 alone, a masked autoencoder, its way back. All of it is frozen from then on. Then each arm learns the tasks at once from the same
-pictures, in the same order, for the same steps:
+pictures, in the same order, for the same steps (lm4lv and random rehearse their answers, which is a second pass a step):
 
     lm4lv        the frozen language model between two linear layers, ten learned tokens a task, one feature after another
     random       the same with a language model of random weights

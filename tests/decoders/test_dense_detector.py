@@ -152,6 +152,10 @@ def test_one_scene_by_heart_in_original_pixels():
         assert len(shown) == len(boxes_N4)
         assert min(best_overlaps(Boxes(label, shown), boxes_N4), default=1.0) > 0.9
         assert (np.diff(part.scores) <= 0).all() and (part.scores >= 0.01).all() and part.count <= 100
+    with torch.no_grad():
+        decoder.single.chance.weight.zero_()
+        decoder.single.chance.bias.fill_(5.0)
+    assert [int((part.scores >= 0.3).sum()) for part in decoder.parts(decoder(seen, asked), seen, asked)] == [1, 1, 0]
 
 
 def test_gradients_reach_request_vectors_and_features():

@@ -7,6 +7,7 @@ from scenes import CHANNELS, scene
 
 from superlens.decoders.base import Requests
 from superlens.decoders.flow_painter import POINTERS, Changed, FlowPainter, with_places
+from superlens.decoders.pixel_segmenter import PixelMaps
 from superlens.media import Drafted
 from superlens.message import Image
 from superlens.vision.canvas import CanvasRule
@@ -173,6 +174,19 @@ def test_too_few_vectors_are_refused():
 def test_cells_know_where_they_lie():
     torch.testing.assert_close(with_places(torch.zeros(1, 1, 2, 3))[0, 1:], torch.tensor(
         [[[-1.0, 0, 1], [-1, 0, 1]], [[-1, -1, -1], [1, 1, 1]]]))  # fmt: skip
+
+
+def test_the_place_of_a_change_is_made_whole():
+    """The left edge of what is to be changed was found; the rest votes for the same middle and looks alike."""
+    looks_1hw = torch.full((1, 8, 8), -9.0)
+    looks_1hw[0, 2:6, 2:6] = 4.0
+    masks_1hw = looks_1hw - 12
+    masks_1hw[0, 2:6, 2] = 2.0
+    cells_8 = 4 - (torch.arange(8) + 0.5)
+    votes_12hw = torch.stack(torch.broadcast_tensors(cells_8, cells_8[:, None]))[None]
+    found = PixelMaps(masks_1hw, looks_1hw, masks_1hw, masks_1hw, votes_12hw, torch.zeros(1), torch.zeros(1, dtype=torch.long))
+    where_11HW = painter().places(found, torch.zeros(1, 3, 32, 32))
+    assert where_11HW[0, 0, 9:23, 9:23].all() and not where_11HW[0, 0, :, 28:].any()
 
 
 def test_cells_attend_to_the_request_where_they_are_finest_too():

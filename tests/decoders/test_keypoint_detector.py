@@ -57,6 +57,10 @@ def test_it_overfits_two_people_and_answers_in_original_pixels():
     away = np.linalg.norm(best.xyv[order][..., :2] - wanted, axis=-1)
     assert away[TWO.xyv[..., 2] > 0].max() < 8  # one fine cell, in original pixels
     assert best.xyv[order][0, :, 2].tolist() == [2, 2, 1]
+    with torch.no_grad():
+        model.things.single.chance.weight.zero_()
+        model.things.single.chance.bias.fill_(5.0)
+    assert (found(model, seen, ask)[0].scores > 0.5).sum() == 1, "a request for one thing is answered with one"
 
 
 def test_pictures_do_not_mix():

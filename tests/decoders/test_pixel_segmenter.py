@@ -5,7 +5,7 @@ import pytest
 import scenes
 import torch
 
-from superlens.decoders.pixel_segmenter import PixelSegmenter, split, to_original, whole, wholes
+from superlens.decoders.pixel_segmenter import PixelSegmenter, pieces, split, to_original, whole, wholes
 from superlens.message import Masks
 from superlens.processor import on_canvas
 from superlens.vision.canvas import Canvas, CanvasRule
@@ -145,6 +145,22 @@ def test_a_thing_is_whole_though_only_part_of_it_is_looked_at():
     assert torch.equal(whole(nothing_hw, looks_hw, votes_2hw), nothing_hw)
 
 
+def test_a_mask_of_several_pieces_is_no_single_thing():
+    """All pedestrians may be one mask; what touches at a corner is one piece."""
+    two, bent = (torch.zeros(8, 8) for _ in range(2))
+    two[1:3, 1:3] = two[5:7, 5:7] = 1.0
+    bent[1:3, 1:3] = bent[3:5, 3:5] = 1.0
+    targets = [Masks("a", np.ones((count, 8, 8), bool)) for count in (1, 1, 3, 0)]
+    assert pieces(targets, torch.stack([two, bent, two, 0 * two])) == [2, 1, 3, 0]
+    decoder, seen = segmenter(), scenes.scene(SQUARE)
+    raw = decoder(seen, scenes.requests(["people"], decoder.width))
+    with torch.no_grad():
+        raw.single_K.fill_(-4.0)
+    apart = np.zeros((1, 64, 64), bool)
+    apart[0, 8:16, 8:16] = apart[0, 40:48, 40:48] = True
+    assert float(decoder.loss(raw, [Masks("people", apart)])["single"][0].detach()) < 0.01
+
+
 def test_a_request_for_one_thing_is_answered_with_one():
     """The same touching things, asked for as two and as one."""
     decoder, seen = segmenter(), scenes.scene(SQUARE)
@@ -153,6 +169,7 @@ def test_a_request_for_one_thing_is_answered_with_one():
     scenes.overfit(decoder, seen, asked, [Masks("things", touching)], steps=150)
     (two,) = decoder.parts(decoder(seen, asked), seen, asked)
     with torch.no_grad():
+        decoder.single.chance.weight.zero_()
         decoder.single.chance.bias.fill_(5.0)
         (one,) = decoder.parts(decoder(seen, asked), seen, asked)
     assert (two.scores >= 0.3).sum() == 2 and (one.scores >= 0.3).sum() == 1

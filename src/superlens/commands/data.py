@@ -95,7 +95,10 @@ def docstrings(
     limit: Annotated[int | None, typer.Option(min=1, help="Write only this many lines.")] = None,
     seed: Seed = 0,
 ) -> None:
-    """Write the docstrings of Python's standard library as our JSONL: text alone, for a language model that has seen no picture."""
+    """Write the docstrings of Python's standard library as our JSONL: text alone, for a language model that has seen no picture.
+
+    Half of the lines are some of their words, in an order that means nothing, to be said back.
+    """
     from superlens.data.convert import write_jsonl
     from superlens.data.docstrings import conversations
 

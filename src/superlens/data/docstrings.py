@@ -1,4 +1,4 @@
-"""Text that ships with Python: the docstrings of its standard library, for a language model that is to know words alone.
+"""Text that ships with Python: the docstrings of its standard library, told and said back, for a language model of words alone.
 
 Nothing is imported: the sources are parsed. No picture, and no caption of one, is among them.
 """
@@ -54,7 +54,7 @@ def conversations(
         while words:
             piece = words if len(words) <= MOST else words[:MOST].rpartition(" ")[0] or words[:MOST]
             talks.append(Conversation((Message("user", before), Message("assistant", piece))))
-            if rng.random() < again:
+            if len(piece.split()) >= 4 and rng.random() < again:
                 scrambled = " ".join(rng.permutation(piece.split())[: int(rng.integers(4, 41))])
                 talks.append(Conversation((Message("user", scrambled), Message("assistant", scrambled))))
             words, before = words[len(piece) :].strip(), piece[-80:].strip()

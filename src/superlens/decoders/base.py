@@ -185,8 +185,8 @@ class PlaceSense(nn.Module):
 class SingleSense(nn.Module):
     """How likely a request means one thing alone: "the red star", "this", and not "stars".
 
-    Only words can tell, so it is read from the request's vector. A request that is surely for one thing gets one: every other
-    candidate's score is divided down (`alone`). Nothing is divided at first. Own design.
+    Only words can tell, so it is read from the request's vector. The surer a request is for one thing, the less every candidate but
+    the best counts (`alone`). At first all count as they are. Own design.
     """
 
     weight = 0.1

@@ -2,7 +2,8 @@
 
 One phrase may mean one region ("the road") or several things ("every cell"). Its pixels are split among the centres found for the
 phrase: every pixel votes for the middle of its own thing (Panoptic-DeepLab, Cheng et al., arXiv 1911.10194; centres learn by the
-penalty-reduced focal loss of CenterNet, Zhou et al., arXiv 1904.07850). The union of the instances is the semantic mask.
+penalty-reduced focal loss of CenterNet, Zhou et al., arXiv 1904.07850). Each is then made whole (`wholes`), and where one thing alone
+is meant the best counts for more than the others (`SingleSense`).
 
 Shapes: B pictures, K requests, N instances, h w cells of the finest level (stride about 4), H W pixels.
 """
@@ -157,20 +158,23 @@ class PixelSegmenter(Decoder):
             votes_2hw = raw.votes_B2hw[picture]
             logits_Nhw, scores_N = split(raw.masks_Khw[request], raw.centres_Khw[request], votes_2hw)
             logits_Nhw = wholes(logits_Nhw, raw.looks_Khw[request], votes_2hw)
-            scores_N = self.single.alone(raw.single_K[request], np.array(scores_N, np.float32))
-            masks = [to_original(logits_hw, canvas) for logits_hw in logits_Nhw]
-            keep = [i for i, mask in enumerate(masks) if mask.any() and scores_N[i] >= 0.01]
-            height, width = canvas.original
-            masks_NHW = np.stack([masks[i] for i in keep]) if keep else np.zeros((0, height, width), bool)
-            answers.append(Masks(label, masks_NHW, scores=scores_N[keep], image=image))
+            found = [(to_original(logits_hw, canvas), score) for logits_hw, score in zip(logits_Nhw, scores_N)]
+            found = [(mask_HW, score) for mask_HW, score in found if mask_HW.any()]
+            scores_N = self.single.alone(raw.single_K[request], np.array([score for _, score in found], np.float32))
+            keep_N = scores_N >= 0.01
+            masks_NHW = np.array([mask_HW for mask_HW, _ in found], bool).reshape(-1, *canvas.original)
+            answers.append(Masks(label, masks_NHW[keep_N], scores=scores_N[keep_N], image=image))
         return answers
 
 
 def pieces(targets: list[Masks], masks_Khw: Tensor) -> list[int]:
-    """How many things each target has, or, if more, how many pieces that do not touch: all pedestrians may be one mask."""
+    """How many things each target has, or, if more, how many pieces that do not touch: all pedestrians may be one mask.
+
+    One thing that another cuts in two counts as two; that is seldom.
+    """
     from scipy.ndimage import label
 
-    apart = [label(mask_hw)[1] for mask_hw in (masks_Khw > 0.5).cpu().numpy()]
+    apart = [label(mask_hw, np.ones((3, 3)))[1] for mask_hw in (masks_Khw > 0.5).cpu().numpy()]
     return [max(things, parts) if things else 0 for things, parts in zip(counted(targets), apart)]
 
 
@@ -228,10 +232,12 @@ def wholes(logits_Nhw: list[Tensor], looks_hw: Tensor, votes_2hw: Tensor) -> lis
 
 
 def whole(thing_hw: Tensor, looks_hw: Tensor, votes_2hw: Tensor, alike: float = 5.0, near: int = 1, least: float = 0.6) -> Tensor:
-    """A thing's mask logits, or those of several, with the cells that lay too far from where the request looks.
+    """A thing's mask logits, with the cells that lay too far from where the request looks.
 
     A place tells which thing is meant, not where it ends: "the leftmost triangle" would be its left half. A cell belongs to the thing
-    as well where it votes for the same middle (to `near` cells) and by its looks alone is at most `alike` below the thing.
+    as well where it votes for the same middle (to `near` cells) and by its looks alone is at most `alike` (logits) below the thing. A
+    middle is what at least `least` of the most votes are for: strays of a neighbour do not bring it in, and of several things in one
+    mask the smaller stay as they are.
     """
     inside_hw = thing_hw > 0
     if not inside_hw.any():

@@ -5,11 +5,12 @@ given the true ones learns to go on from the last instead of looking at the pict
 some of the true features are replaced by what was said in their place, and it is learned again from these: scheduled sampling (Bengio
 et al., arXiv 1506.03099), all places at once in two passes (Mihaylova and Martins, 1906.07651). LM4LV (2405.15734) does without.
 
-Shapes: T features of a picture, C their width, R rows of T tokens, L = R * T, D width of the language model.
+Shapes: F features of a picture, C their width, R rows of T tokens, L = R * T, D width of the language model.
 """
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -31,12 +32,13 @@ class Rehearsing:
 
     def __call__(self, batch: Batch) -> Rehearsal:
         said = sum(learned for pictures in batch.features.values() for *_, learned in pictures)
-        return Rehearsal(float(said), batch, self.own)
+        # A copy, taken before the batch has lessons: a lesson that holds what holds it would be a circle.
+        return Rehearsal(float(said), copy.copy(batch), self.own)
 
 
 @dataclass(repr=False)
 class Rehearsal:
-    """count: pictures to be said. batch: the one it is part of."""
+    """count: pictures to be said. batch: what they are said in, without lessons. own: share of features that are replaced."""
 
     count: float
     batch: Batch
@@ -44,7 +46,8 @@ class Rehearsal:
     deep: ClassVar[bool] = False
 
     def to(self, device) -> Rehearsal:
-        return self  # the batch is on its way already
+        self.batch = self.batch.to(device)
+        return self
 
     def loss(self, model, outputs) -> tuple[Tensor, float]:
         """Sum over pictures of the links' own losses, with some of the features before each replaced by what was said."""
@@ -61,9 +64,9 @@ class Rehearsal:
         for name, pictures in self.batch.features.items():
             for start, count, _, learned in pictures:
                 if learned:
-                    said_TC = model.links[name].out(hidden_LD[start - 1 : start - 1 + count]).detach()
-                    own_T = torch.rand(count, device=said_TC.device) < self.own
-                    places.append(start + own_T.nonzero()[:, 0])
-                    values.append(model.projector.project(said_TC[None])[0][own_T])
+                    said_FC = model.links[name].out(hidden_LD[start - 1 : start - 1 + count]).detach()
+                    own_F = torch.rand(count, device=said_FC.device) < self.own
+                    places.append(start + own_F.nonzero()[:, 0])
+                    values.append(model.projector.project(said_FC[None])[0][own_F])
         embeds_LD = embeds_RTD.flatten(0, 1).index_copy(0, torch.cat(places), torch.cat(values).to(embeds_RTD.dtype))
         return embeds_LD.view_as(embeds_RTD)
