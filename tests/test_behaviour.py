@@ -90,17 +90,11 @@ RESTORE = {"restore": {"type": "restorer", "width": 16, "channels": [8, 8], "dep
 PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "shrink": 1, "patch": 8, "channels": [8, 16], "heads": 2,
                    "steps": 2, "finder": [8, 1]}}  # fmt: skip
 POSE = {"pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16}}
-MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-       "intermediate_size": 16, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
-       "decoder_intermediate_size": 16}  # fmt: skip
 VQGAN = {"block_out_channels": [8, 16], "down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
          "latent_channels": 4, "num_vq_embeddings": 16, "norm_num_groups": 4, "layers_per_block": 1}  # fmt: skip
-SMALL_SQUARE = {"square": True, "longest": 32, "shortest": 32}
-FEATURES = {"links": {"restore": {"type": "feature", "decoder": "draw"}}, "decoders": {"draw": {"type": "inverse"}},
-            "canvas": SMALL_SQUARE}  # fmt: skip
 INVERTIBLE = {
-    "mae": FEATURES | {"eye": {"type": "mae", "config": MAE}, "projector": {"type": "tokens", "lead": 1}},
-    "vqgan": FEATURES | {"eye": {"type": "vqgan", "config": VQGAN, "side": 32, "codes": True}, "projector": {"type": "tokens"}},
+    "mae": tiny.FEATURES,
+    "vqgan": tiny.FEATURES | {"eye": {"type": "vqgan", "config": VQGAN, "side": 32, "codes": True}, "projector": {"type": "tokens"}},
 }
 EYES = {
     "swin": {"eye": eye("backbone", SWIN, token_level=2), "projector": {"type": "linear", "max_tokens": 16}},
@@ -127,7 +121,7 @@ def shrunk(name: str) -> dict:
     recipe = read_recipe(name).to_dict()
     sizes = tiny.RECIPE["eye"]["config"] | PLAIN | tiny.RECIPE["language"]["config"] | {"num_key_value_heads": 2, "head_dim": 8}
     if recipe["eye"]["type"] == "mae":
-        recipe["eye"] = {"type": "mae", "config": MAE}
+        recipe["eye"] = {"type": "mae", "config": tiny.MAE}
     for part, stand_in in (("eye", {"hf": eye("hf", {"model_type": "clip_vision_model"} | PLAIN)}), ("language", {})):
         entry = recipe[part]
         if entry["type"] == "mae":
@@ -137,7 +131,7 @@ def shrunk(name: str) -> dict:
         else:
             recipe[part] = stand_in.get(entry["type"], copy.deepcopy(tiny.RECIPE[part]))
     if recipe["canvas"]["square"]:
-        recipe["canvas"] = SQUARE if recipe["eye"]["type"] != "mae" else SMALL_SQUARE
+        recipe["canvas"] = SQUARE if recipe["eye"]["type"] != "mae" else tiny.FEATURES["canvas"]
     else:
         recipe["canvas"] = recipe["canvas"] | {"longest": 128}
     if recipe["eye"]["type"] != "mae":

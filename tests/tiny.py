@@ -42,6 +42,17 @@ RECIPE = {
     },
     "stages": [{"name": "all", "train": ["*"], "steps": 4, "lr": 1e-3, "batch": 4, "row_tokens": 640, "save_every": 2}],
 }
+MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+       "intermediate_size": 16, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
+       "decoder_intermediate_size": 16}  # fmt: skip
+# What writes pictures as features of an eye that can be inverted.
+FEATURES = {
+    "eye": {"type": "mae", "config": MAE},
+    "canvas": {"square": True, "longest": 32, "shortest": 32},
+    "projector": {"type": "tokens", "lead": 1},
+    "links": {"restore": {"type": "feature", "decoder": "draw"}},
+    "decoders": {"draw": {"type": "inverse"}},
+}
 
 
 def recipe(**changes) -> dict:

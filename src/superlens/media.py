@@ -282,7 +282,6 @@ class Drafted(Image):
         self.drafts = tuple(Image(draft) for draft in drafts)
 
 
-
 def _checked_size(size, name: str = "a picture") -> tuple[int, int]:
     try:
         width, height = (int(n) for n in size)

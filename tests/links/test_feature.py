@@ -12,20 +12,13 @@ from superlens.message import Conversation, Image, Message
 from superlens.processor import PICTURE
 from superlens.reading import Written
 
-MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-       "intermediate_size": 16, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
-       "decoder_intermediate_size": 16}  # fmt: skip
-RECIPE = {
-    "eye": {"type": "mae", "config": MAE},
-    "canvas": {"square": True, "longest": 32, "shortest": 32},
-    "projector": {"type": "tokens", "lead": 1},
+RECIPE = tiny.FEATURES | {
     "links": {
         "restore": {
             "type": "feature", "decoder": "draw", "prompt": 3, "last": ["repeat"],
             "tasks": {"noise": "nois|grain", "flip": "mirror|flip", "repeat": "leave|back"},
         }
     },
-    "decoders": {"draw": {"type": "inverse"}},
 }  # fmt: skip
 TOKENS = 17  # of 4 x 4 patches, and the class token
 

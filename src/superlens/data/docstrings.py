@@ -45,7 +45,7 @@ def conversations(
 
     again: share of the pieces of which 4 to 40 words, in an order that means nothing, are said back as well. A large language model
     learns from its texts to look up what went before and to go on as it did there (induction heads, Olsson et al., arXiv 2209.11895);
-    a small one with a few million words does not, unless something can be told in no other way.
+    a small one with a few million words is shown here what can be told in no other way.
     """
     rng = np.random.default_rng(seed)
     talks = []
