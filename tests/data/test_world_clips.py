@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from superlens.data.world import World
-from superlens.data.world.clips import RATE, draw_clip
+from superlens.data.world.clips import PARTS, RATE, Event, draw_clip, timeline
 from superlens.data.world.scene import ALL_PAIRS, HELD_OUT_PAIRS, TRAIN_PAIRS
 from superlens.evaluate.baselines import Blind, MeanMoment
 from superlens.evaluate.runner import evaluate
@@ -68,6 +68,34 @@ def test_the_source_asks_about_clips():
     assert example.task == "moments" and len(example.question.messages) == 1 and example.answer.moments[0].count == 1
     again = World("train", seed=9).examples("moments", limit=3)[2]
     assert np.array_equal(example.question.videos[0].frames[0].pixels, again.question.videos[0].frames[0].pixels)
+
+
+def test_clips_are_asked_about_in_words():
+    world = World(tasks={"happens": 1, "timeline": 1, "moments": 1}, turns=(4, 6))
+    asked = set()
+    for index in range(8):
+        talk = world.conversation(index, np.random.default_rng(index))
+        questions, answers = talk.messages[::2], talk.messages[1::2]
+        assert len({question.text for question in questions}) == len(questions) and len(talk.videos) == 1
+        happens = [answer.text for answer in answers if answer.text.endswith(".")]
+        for question, answer in zip(questions, answers):
+            if answer.moments:
+                asked.add("moments")
+            elif answer.text.endswith("."):
+                asked.add("happens")
+            else:
+                asked.add("timeline")
+                assert len(answer.text) == PARTS and set(answer.text) <= {"0", "1"}
+            event = answer.moments[0].label if answer.moments else ""
+            assert not happens or event in happens[0].lower()
+    assert asked == {"moments", "happens", "timeline"}
+    for task in ("happens", "timeline"):
+        assert [example.task for example in world.examples("text", limit=2, task=task)] == [task, task]
+
+
+def test_a_timeline_marks_the_middles_of_its_parts():
+    assert timeline(Event("", 2.0, 4.0), 24.0) == "00" + "11" + "0" * 20
+    assert timeline(Event("", 2.6, 4.6), 24.0) == "000" + "11" + "0" * 19
 
 
 def test_who_never_looks_finds_little():

@@ -11,7 +11,7 @@ from superlens.video import Video
 from superlens.vision.canvas import CanvasRule, TokenGrid
 from superlens.vision.clip import Clip, RateSampling, SegmentSampling, UniformSampling
 from superlens.vision.qformer import QFormer
-from superlens.vision.watching import FrameReader, SlowFastReader, TimeQFormerReader, Watched
+from superlens.vision.watching import FrameReader, Mixer, SlowFastReader, TimeQFormerReader, Watched, frame_means
 
 SAMPLING = {"type": "uniform", "frames": 6}
 GRID = TokenGrid(8, 2, 16)
@@ -74,6 +74,23 @@ def test_mixed_means_tell_who_moves_and_plain_ones_only_that_something_does():
     plain, mixing = FrameReader(SAMPLING, GRID, 8, 1.0, mean=True), FrameReader(SAMPLING, GRID, 8, 1.0, mean=True, mix=16)
     assert torch.allclose(plain(clips[0]), plain(clips[1]), atol=1e-6)
     assert not torch.allclose(mixing(clips[0]), mixing(clips[1]), atol=1e-6)
+
+
+def test_the_frame_in_which_something_moves_stands_out_from_those_at_rest():
+    """One cell of 64 changes, in a clip of tokens that are large against what a mixer starts with."""
+    torch.manual_seed(0)
+    cells = torch.randn(1, 64, 8).expand(6, -1, -1).clone() * 5
+    cells[3:, 20] = torch.randn(8) * 5
+    mixer = Mixer(8, 16)
+    mixed, change = mixer(cells, (8, 8), torch.zeros(6))
+    assert change[:2].abs().max() == 0 and change[4:].abs().max() == 0  # frames 2 and 3 lie at the change
+    assert change[2:4, 20].abs().max() > 0 and change[2:4, :20].abs().max() == 0
+    plain, lifted = mixed.mean(1), frame_means(mixed, change)
+    step = (lifted[2] - lifted[1]).norm() / lifted[1].norm()
+    assert step > 0.1 and step > 5 * (plain[3] - plain[2]).norm() / plain[1].norm()
+    many = cells.clone()
+    many[3:] = torch.randn(64, 8) * 5
+    assert (frame_means(*mixer(many, (8, 8), torch.zeros(6)))[2] - lifted[1]).norm() < 2.5 * lifted[1].norm()  # a cut drowns nothing
 
 
 def test_timechat_says_when_a_frame_was_taken_and_windows_slide():

@@ -8,6 +8,7 @@ Q queries, W windows, H width of a Q-Former.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -54,27 +55,61 @@ class WatchRule:
 
 
 class Mixer(nn.Module):
-    """What a cell holds, where it lies and how it changes from frame to frame, mixed by a residual MLP before cells are pooled.
+    """What a cell holds, where it lies, how it changes from frame to frame, and when that is, mixed by an MLP before cells are pooled.
 
-    For eyes that are convolutional and see one frame alone: a mean over cells whose content and place were only added up says what is
-    in a frame and no longer which of it is where, nor what moves.
+    For eyes that are convolutional and see one frame alone. A mean over cells whose content and place were only added up says what is
+    in a frame and no longer which of it is where. And what moves takes up few cells: the means of a clip's frames are hardly to be told
+    apart. So what the MLP says of a cell's change, beyond what it says of the cell at rest, is given apart (see `lifted`).
 
-    channels: of a cell. hidden: width of the MLP. scale: deviation of the cells.
+    channels: of a cell. hidden: width of the MLP.
     """
 
-    def __init__(self, channels: int, hidden: int, scale: float):
+    def __init__(self, channels: int, hidden: int):
         super().__init__()
         self.norm = nn.LayerNorm(channels)
         self.layers = nn.Sequential(nn.Linear(3 * channels + WAVES, hidden), nn.GELU(), nn.Linear(hidden, channels))
-        self.out_scale = nn.Parameter(torch.tensor([float(scale)]))
+        self.time = nn.Linear(WAVES, channels)
 
-    def forward(self, cells_FTC: Tensor, shape: tuple[int, int]) -> Tensor:
-        """[F, T, C] -> [F, T, C], T cells in `shape` (rows, columns). Before the first frame and after the last nothing changes."""
+    def forward(self, cells_FTC: Tensor, shape: tuple[int, int], shares_F: Tensor) -> tuple[Tensor, Tensor]:
+        """[F, T, C] -> the cells mixed, and their changes, both [F, T, C]; the changes are zero where nothing changes, and in units of
+        the MLP. T cells in `shape` (rows, columns); shares_F: when each frame is, 0..1. Before the first frame and after the last
+        nothing changes."""
         held_FTC = self.norm(cells_FTC)
         before_FTC = held_FTC - torch.cat([held_FTC[:1], held_FTC[:-1]])
         after_FTC = torch.cat([held_FTC[1:], held_FTC[-1:]]) - held_FTC
         places_FTW = place_waves(*shape, held_FTC).expand(len(held_FTC), -1, -1)
-        return cells_FTC + self.layers(torch.cat([held_FTC, before_FTC, after_FTC, places_FTW], -1)) * self.out_scale
+        rest_FTC = self.layers(torch.cat([held_FTC, torch.zeros_like(before_FTC), torch.zeros_like(after_FTC), places_FTW], -1))
+        times_FC = self.time(time_waves(shares_F.to(held_FTC)))
+        mixed_FTC = cells_FTC + (rest_FTC + times_FC[:, None]) * spread(cells_FTC)
+        # Most cells rest most of the time.
+        moves_FT = (before_FTC != 0).any(-1) | (after_FTC != 0).any(-1)
+        moving_MC = torch.cat([held_FTC[moves_FT], before_FTC[moves_FT], after_FTC[moves_FT], places_FTW[moves_FT]], -1)
+        change_MC = self.layers(moving_MC) - rest_FTC[moves_FT]
+        return mixed_FTC, torch.zeros_like(rest_FTC).masked_scatter(moves_FT[..., None], change_MC)
+
+
+def spread(values: Tensor) -> Tensor:
+    """The root of the mean square: what is added to values that a base has learned has to be of their size to be seen."""
+    return values.detach().float().pow(2).mean().sqrt()
+
+
+def lifted(values_XC: Tensor, change_XC: Tensor | None) -> Tensor:
+    """Values with changes added in their own unit, bounded by it however many cells change. None: no changes are known."""
+    if change_XC is None:
+        return values_XC
+    bounded_XC = change_XC * torch.rsqrt(1 + change_XC.pow(2).mean(-1, keepdim=True))
+    return values_XC + bounded_XC * spread(values_XC)
+
+
+def frame_means(mixed_FTC: Tensor, change_FTC: Tensor | None) -> Tensor:
+    """[F, C] one vector a frame: the mean of its cells, and the sum of their changes."""
+    return lifted(mixed_FTC.mean(1), None if change_FTC is None else change_FTC.sum(1))
+
+
+def time_waves(shares_F: Tensor) -> Tensor:
+    """[F, 16] sines and cosines of times in 0..1, eight octaves."""
+    angles_F8 = shares_F[:, None] * (math.pi * 2.0 ** torch.arange(WAVES // 2, device=shares_F.device))
+    return torch.cat([angles_F8.sin(), angles_F8.cos()], 1)
 
 
 class VideoReader(nn.Module):
@@ -87,11 +122,12 @@ class VideoReader(nn.Module):
         """-> [n, D], n as the rule counts."""
         raise NotImplementedError
 
-    def mixed(self, seen: Watched) -> Tensor:
-        """[F, T, D] the tokens, passed through the mixer where there is one."""
+    def mixed(self, seen: Watched) -> tuple[Tensor, Tensor | None]:
+        """[F, T, D] the tokens, passed through the mixer where there is one, and their changes, None without."""
         if self.mixer is None:
-            return seen.tokens_FTD
-        return self.mixer(seen.tokens_FTD, self.rule.grid.pool_and_shape(seen.clip.canvas.size)[1])
+            return seen.tokens_FTD, None
+        shape = self.rule.grid.pool_and_shape(seen.clip.canvas.size)[1]
+        return self.mixer(seen.tokens_FTD, shape, torch.from_numpy(seen.clip.shares).to(seen.tokens_FTD.device))
 
     def dummy(self, tokens_TD: Tensor, cells_Chw: Tensor, canvas: Canvas) -> Tensor:
         """Zero that depends on every parameter, from one picture as a video of one frame."""
@@ -119,11 +155,13 @@ class FrameReader(VideoReader):
     def __init__(self, sampling: Mapping[str, Any], grid: TokenGrid, width: int, scale: float, mean: bool = False, mix: int = 0):
         super().__init__()
         self.rule = FrameRule(sampling, grid, mean)
-        self.mixer = Mixer(width, mix, scale) if mix else None
+        self.mixer = Mixer(width, mix) if mix else None
 
     def forward(self, seen: Watched) -> Tensor:
-        tokens_FTD = self.mixed(seen)
-        return tokens_FTD.mean(1) if self.rule.mean else tokens_FTD.flatten(0, 1)
+        tokens_FTD, change_FTD = self.mixed(seen)
+        if self.rule.mean:
+            return frame_means(tokens_FTD, change_FTD)
+        return lifted(tokens_FTD, change_FTD).flatten(0, 1)
 
 
 class SlowFastRule(WatchRule):
@@ -147,15 +185,15 @@ class SlowFastReader(VideoReader):
     def __init__(self, sampling: Mapping[str, Any], grid: TokenGrid, width: int, scale: float, mix: int = 0):
         super().__init__()
         self.rule = SlowFastRule(sampling, grid)
-        self.mixer = Mixer(width, mix, scale) if mix else None
+        self.mixer = Mixer(width, mix) if mix else None
 
     def forward(self, seen: Watched) -> Tensor:
         """-> [F + slow tokens, D], the fast ones first."""
         shape = self.rule.grid.pool_and_shape(seen.clip.canvas.size)[1]
-        tokens_FTD = self.mixed(seen)
+        tokens_FTD, change_FTD = self.mixed(seen)
         slow_BDrc = tokens_FTD[self.rule.slow(len(seen.tokens_FTD))].mT.unflatten(2, shape)
         slow_BTD = F.avg_pool2d(slow_BDrc, 2, ceil_mode=True, count_include_pad=False).flatten(2).mT
-        return torch.cat([tokens_FTD.mean(1), slow_BTD.flatten(0, 1)])
+        return torch.cat([frame_means(tokens_FTD, change_FTD), slow_BTD.flatten(0, 1)])
 
 
 class TimeStampRule(WatchRule):
@@ -201,7 +239,7 @@ class TimeQFormerReader(VideoReader):
     ):
         super().__init__()
         self.rule = TimeStampRule(sampling, grid, window, stride, queries)
-        self.mixer = Mixer(in_channels, mix, 1.0) if mix else None
+        self.mixer = Mixer(in_channels, mix) if mix else None
         self.frame_former = QFormer(in_channels, queries, hidden, layers, vocabulary)
         self.video_former = QFormer(hidden, queries, hidden, VIDEO_LAYERS)
         self.frame_rows = nn.Parameter(torch.randn(MOST_FRAMES, hidden) * 0.02)
@@ -215,7 +253,8 @@ class TimeQFormerReader(VideoReader):
             raise ValueError(f"this model watches at most {MOST_FRAMES} frames of a video, got {frames}: set video.sampling.")
         cells_FLC = seen.cells_FChw.flatten(2).mT
         if self.mixer is not None:
-            cells_FLC = self.mixer(cells_FLC, seen.cells_FChw.shape[-2:])
+            shares_F = torch.from_numpy(seen.clip.shares).to(cells_FLC.device)
+            cells_FLC = lifted(*self.mixer(cells_FLC, seen.cells_FChw.shape[-2:], shares_F))
         told_FQH = self.frame_former(cells_FLC, seen.stamps) + self.frame_rows[:frames, None]
         windows = [told_FQH[start : start + self.rule.window].flatten(0, 1) for start in self.rule.starts(frames)]
         tokens = [self.video_former(window_LH[None])[0] for window_LH in windows]

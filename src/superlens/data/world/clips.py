@@ -14,16 +14,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from superlens.data.templates import ask
+from superlens.data.templates import ask, listing
 from superlens.data.world.kinds import pick
 from superlens.data.world.layers import Layer, Layers
 from superlens.data.world.scene import BASE, fill
 from superlens.data.world.textures import between, surface
-from superlens.data.world.turns import Pairs, Setting, Turn
+from superlens.data.world.turns import Pairs, Setting, Turn, say
 from superlens.message import Conversation, Message, Moments
 from superlens.video import Video
 
-TASK = "moments"
+TASKS = ("moments", "happens", "timeline")
+PARTS = 24  # of equal length, that "timeline" is about
 SECONDS = (8.0, 18.0)
 RATE = 4.0  # frames a second
 SPEED = (14.0, 34.0)  # pixels a second on a picture of 128
@@ -80,11 +81,18 @@ def draw_clip(rng: np.random.Generator, size: int, pairs: Pairs) -> DrawnClip:
     raise AssertionError(f"no clip in {_TRIES} draws")
 
 
-def clip_talk(task: str, rng: np.random.Generator, size: int, setting: Setting) -> tuple[Conversation, Turn]:
-    """A clip, and when one of its events happens; in training all of them are asked for, one after another."""
+def clip_talk(
+    task: str, rng: np.random.Generator, size: int, setting: Setting, more: Sequence[str] = ()
+) -> tuple[Conversation, Turn]:
+    """A clip and a question about it: when an event happens ("moments"), what does ("happens"), or in which of 24 parts of equal length
+    an event is going on ("timeline"); the last turn is also given by itself.
+
+    more: tasks of further questions. Nothing is asked twice, so there may be fewer.
+    """
     clip = draw_clip(setting.scenes or rng, size, setting.pairs)
     events = [clip.events[index] for index in rng.permutation(len(clip.events))]
-    turns = [_turn(task, event, rng, setting) for event in (events[:1] if setting.held_out else events)]
+    left = {"moments": list(events), "timeline": list(events), "happens": [None]}
+    turns = [_turn(name, left[name].pop(), clip, rng, setting) for name in (task, *more) if left[name]]
     messages: list[Message] = []
     for turn in turns:
         video = () if messages else (Video(tuple(clip.frames_FHW3), fps=RATE),)
@@ -92,9 +100,20 @@ def clip_talk(task: str, rng: np.random.Generator, size: int, setting: Setting) 
     return Conversation(tuple(messages[:-1])), turns[-1]
 
 
-def _turn(task: str, event: Event, rng: np.random.Generator, setting: Setting) -> Turn:
+def _turn(task: str, event: Event | None, clip: DrawnClip, rng: np.random.Generator, setting: Setting) -> Turn:
+    if task == "happens":
+        words = listing([event.words for event in sorted(clip.events, key=lambda event: event.start)])
+        return say(task, f"{words[0].upper()}{words[1:]}.", rng, setting)
+    if task == "timeline":
+        return say(task, timeline(event, clip.seconds), rng, setting, event=event.words)
     question = ask(task, rng, setting.held_out, event=event.words)
     return Turn(task, question, Message("assistant", (Moments(event.words, [[event.start, event.end]]),)))
+
+
+def timeline(event: Event, seconds: float) -> str:
+    """A digit for each part of a clip: 1 where the event is going on in the part's middle, else 0."""
+    middles = (np.arange(PARTS) + 0.5) / PARTS * seconds
+    return "".join("1" if event.start <= middle < event.end else "0" for middle in middles)
 
 
 def _plan(layers: Sequence[Layer], rng: np.random.Generator, seconds: float, size: int) -> tuple[list[Life], list[Event]] | None:

@@ -13,7 +13,7 @@ from superlens.data.sources.base import Example, LazyExamples, Source
 from superlens.data.templates import part_of
 from superlens.data.wordings_pictures import PICTURE_TASKS as NEW_PICTURES
 from superlens.data.world import questions
-from superlens.data.world.clips import TASK as HAPPENING
+from superlens.data.world.clips import TASKS as HAPPENING
 from superlens.data.world.clips import clip_talk
 from superlens.data.world.context import TASKS as IN_CONTEXT
 from superlens.data.world.context import context_talk
@@ -44,7 +44,7 @@ WEIGHTS: Mapping[str, float] = {
     "place": 0.5, "side": 0.5, "keypoints": 0.0,
     "caption_boxes": 0.0, "caption_masks": 0.0, "count_boxes": 0.0, "panoptic_masks": 0.0,
     "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
-    **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING, HAPPENING), 0.0),
+    **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING, *HAPPENING), 0.0),
 }
 _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
@@ -52,7 +52,7 @@ _PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "keypoints": {"keypoints": 1.0},
     "text": dict.fromkeys(TEXT_TASKS, 0.25),
     "image": dict.fromkeys(NEW_PICTURES, 1 / len(NEW_PICTURES)),
-    "moments": {HAPPENING: 1.0},
+    "moments": {"moments": 1.0},
 }
 _IN_TURN = ("text", "image")  # parts whose tasks are asked in equal shares
 _Maker = Callable[[Scene, np.random.Generator, Setting], Turn | None]
@@ -78,7 +78,7 @@ _FIGURE_MAKERS: Mapping[str, _Maker] = {
 _Talk = Callable[[str, np.random.Generator, int, Setting], tuple[Conversation, Turn]]
 _TALKS: Mapping[str, _Talk] = {
     **dict.fromkeys(IN_CONTEXT, context_talk), **dict.fromkeys(NEW_PICTURES, picture_talk), EDITING: edit_talk,
-    HAPPENING: clip_talk,
+    **dict.fromkeys(HAPPENING, clip_talk),
 }
 # Share of the figures in training that face the viewer, beside those that happen to, as people in photographs mostly do. Where
 # bodies are seen from behind as often, neither left and right are learned before faces are, nor faces before left and right.
@@ -123,7 +123,7 @@ class World(Source):
         Every question can be understood without those before it, but for those of the tasks "follow_...", which go on from
         the answer before. The picture, (size, size, 3) uint8, stands in the first user message. Of the tasks "context_..." there
         is one question, with two pictures; so there is of those for pictures, with none ("edit_image": one), and the answer is one.
-        Those of "moments" are about one video, (F, size, size, 3) at 4 frames a second, which is a pure function of the index.
+        Those of "moments", "happens" and "timeline" are about one video, (F, size, size, 3) at 4 frames a second, which is a pure function of the index.
         """
         index = self._check_index(index)
         own = self._generator(index, int(rng.integers(2**62)))
@@ -131,8 +131,8 @@ class World(Source):
         wanted = int(own.integers(self.turns[0], self.turns[1] + 1))
         alone = {task: weight for task, weight in self.tasks.items() if task not in FOLLOWING}
         task = _draw(alone, own)
-        if task == HAPPENING:  # a clip is its index's, whatever is asked: what is costly to look at can be looked at again
-            setting = replace(setting, scenes=self._generator(index))
+        if task in HAPPENING:
+            return self._clip(index, task, wanted, own, setting)
         if task in _TALKS:
             question, turn = _TALKS[task](task, own, self.size, setting)
             return Conversation((*question.messages, turn.answer))
@@ -152,6 +152,14 @@ class World(Source):
             if turn is not None and all(turn.question != other.question for other in turns):
                 turns.append(turn)
         return _conversation(scene, turns)
+
+    def _clip(self, index: int, task: str, wanted: int, rng: np.random.Generator, setting: Setting) -> Conversation:
+        # A clip is its index's, whatever is asked: what is costly to look at can be looked at again.
+        setting = replace(setting, scenes=self._generator(index))
+        about_clips = {name: weight for name, weight in self.tasks.items() if name in HAPPENING}
+        more = [_draw(about_clips, rng) for _ in range(wanted - 1)]
+        question, turn = clip_talk(task, rng, self.size, setting, more)
+        return Conversation((*question.messages, turn.answer))
 
     def examples(self, part: str, seed: int = 0, limit: int | None = None,
                  task: str | None = None) -> Sequence[Example]:
