@@ -21,6 +21,9 @@ from superlens.message import Masks
 from superlens.vision.scene import Scene
 
 
+EMPTY_LOGIT = 2.5
+
+
 @dataclass
 class PromptedMasks:
     """Raw answer: mask logits [K, h, w], what else was computed of which nothing is learned, and picture_K."""
@@ -108,6 +111,12 @@ class Prompted(nn.Module):
         )
         config._attn_implementation = "sdpa"
         self.decoder = SamMaskDecoder(config)
+        # Most cells are of no mask: logits begin where a chance of 1 in 12 lies. From zero on, a decoder that is not SAM's pretrained
+        # one first learns for a hundred steps to answer nothing at all.
+        channels, bias = width // 8, torch.tensor(0.5)
+        nn.init.constant_(self.decoder.upscale_conv2.bias, float(bias))
+        for head in self.decoder.output_hypernetworks_mlps:
+            nn.init.constant_(head.proj_out.bias, -EMPTY_LOGIT / (channels * float(F.gelu(bias))))
         # Gaussian Fourier features, as SAM's; fixed, so they are saved.
         self.register_buffer("frequencies", torch.randn(2, width // 2))
 

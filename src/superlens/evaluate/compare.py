@@ -40,6 +40,7 @@ BASE_MUON = ["language.model.model.layers.*"]
 MUON = [*BASE_MUON, "links.*", "decoders.*"]
 IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
+WATCHED = {"moments": 2.0, "timeline": 1.0}  # what is asked of clips: the seconds of an event, and in words in which parts it goes on
 CLIPS = 4000  # different ones of the drawn world that arms are trained on
 SEED = 5  # of the questions that all are measured by
 
@@ -269,11 +270,9 @@ def plan_of(name: str, part: str) -> Recipe:
     values["links"], values["decoders"] = links, {key: entry for key, entry in values["decoders"].items() if key in wanted}
     values.pop("regions", None)
     tasks = {task: 1.0 for task in TASKS if part_of(task) == part and task in (part, f"refer_{part}")}
-    if part == "moments":
-        tasks = {"moments": 1.0}
     values["data"] = copy.deepcopy(values["data"]) | {"tasks": tasks, "turns": [1, 3]}
-    if part == "moments":  # frames are costly to look at: clips come again, and their features are on disk by then
-        values["data"]["sources"] = {"world": {"length": CLIPS}}
+    if part == "moments":  # frames are costly to look at: more is asked of a clip, and clips come again, their features on disk by then
+        values["data"] |= {"tasks": WATCHED, "turns": [2, 3], "sources": {"world": {"length": CLIPS}}}
     return read_recipe(values | {"stages": [], "tune": []})
 
 
