@@ -36,8 +36,9 @@ LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP
 METRIC = {"boxes": "ap", "masks": "miou", "moments": "tiou", "keypoints": "oks"}
 WORDS = ("describe", "count", "colour", "exists", "relation", "place", "side")  # what the base is asked
 RATES = {"language.model.model.layers.*": 2.5e-3, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
-BASE_MUON = ["language.model.model.layers.*"]
-MUON = [*BASE_MUON, "links.*", "decoders.*"]
+MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
+# The base is asked much of each picture, and told where what questions name lies: answers of one word teach little of looking.
+BASE = {"lr": {"language.model.model.layers.*": 5e-3, "default": 1e-3}, "muon": MUON[:1], "turns": (4, 6), "lessons": ["gaze"]}
 IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
 WATCHED = {"moments": 2.0, "timeline": 1.0}  # what is asked of clips: the seconds of an event, and in words in which parts it goes on
@@ -169,7 +170,7 @@ class Comparison:
         """Language model and projector learn to answer in words. Links and decoders are left out of what is kept."""
         values = plan.to_dict() | {"links": {}, "decoders": {}}
         tasks = dict.fromkeys(WORDS, 1.0)
-        stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks, BASE_MUON)
+        stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks=tasks, **BASE)
         bare = read_recipe(values)
         model = build(bare.to_dict(), 0)
         _borrow(model, load("nano", device="cpu"), ("eye.",))
@@ -178,7 +179,7 @@ class Comparison:
         run_stage(make_trainer(model, stage, mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
 
     def _train(self, model: Superlens, plan: Recipe, home: Path, seed: int, tell: Callable[[str], None]) -> None:
-        stage = stage_of("compare", trained_globs(model), self.budget.steps, self.budget, None, MUON)
+        stage = stage_of("compare", trained_globs(model), self.budget.steps, self.budget, lr=RATES, muon=MUON)
         mixture = make_mixture(plan, stage, self.data, 1000 * seed)
         trainer = make_trainer(model, stage, mixture, home, Precision(None, None), seed, "none")
         told_before = home / "training.json"
@@ -281,10 +282,10 @@ def trained_globs(model: Superlens) -> list[str]:
     return [f"{part}.*" for part in dict.fromkeys(name.partition(".")[0] for name, _ in model.named_parameters()) if part != "eye"]
 
 
-def stage_of(name: str, train: list[str], steps: int, budget: Budget, tasks: dict[str, float] | None, muon: list[str]) -> Stage:
-    """One stage, with the rates that all arms share. muon: globs of the matrices that Muon trains."""
+def stage_of(name: str, train: list[str], steps: int, budget: Budget, **more: Any) -> Stage:
+    """One stage of the budget's sizes. more: as in a recipe's stage."""
     sizes = {"steps": steps, "batch": budget.batch, "row_tokens": budget.row_tokens, "save_every": max(1, steps // 4), "workers": 1}
-    return Stage(name=name, train=train, lr=RATES, muon=muon, tasks=tasks, **sizes)
+    return Stage(name=name, train=train, **sizes, **more)
 
 
 def fingerprint(module: nn.Module) -> str:
