@@ -81,6 +81,15 @@ def test_nothing_found_is_an_empty_part():
 
 
 @pytest.mark.parametrize("make, vectors", [(sam, 1), (multi, 6)])
+def test_masks_begin_empty(make, vectors):
+    decoder = make()
+    raw = decoder(scenes.scene(SQUARE), wide(scenes.requests(["a"], 16), vectors))
+    assert -4 < float(raw.masks_Khw.mean()) < -1.5
+    with torch.device("meta"):  # as models are built before their weights are loaded
+        assert make().width == 16
+
+
+@pytest.mark.parametrize("make, vectors", [(sam, 1), (multi, 6)])
 def test_a_stand_in_reaches_every_parameter(make, vectors):
     decoder = make()
     decoder.dummy(scenes.scene(SQUARE)).backward()

@@ -8,6 +8,7 @@ Shapes: B pictures, K requests, n vectors a request, C width of requests and map
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,10 +114,11 @@ class Prompted(nn.Module):
         self.decoder = SamMaskDecoder(config)
         # Most cells are of no mask: logits begin where a chance of 1 in 12 lies. From zero on, a decoder that is not SAM's pretrained
         # one first learns for a hundred steps to answer nothing at all.
-        channels, bias = width // 8, torch.tensor(0.5)
-        nn.init.constant_(self.decoder.upscale_conv2.bias, float(bias))
+        channels, bias = width // 8, 0.5
+        past_gelu = bias * (1 + math.erf(bias / 2**0.5)) / 2
+        nn.init.constant_(self.decoder.upscale_conv2.bias, bias)
         for head in self.decoder.output_hypernetworks_mlps:
-            nn.init.constant_(head.proj_out.bias, -EMPTY_LOGIT / (channels * float(F.gelu(bias))))
+            nn.init.constant_(head.proj_out.bias, -EMPTY_LOGIT / (channels * past_gelu))
         # Gaussian Fourier features, as SAM's; fixed, so they are saved.
         self.register_buffer("frequencies", torch.randn(2, width // 2))
 
