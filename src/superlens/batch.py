@@ -49,11 +49,12 @@ class Pointed:
 
 @dataclass
 class Mentioned:
-    """Words that name things: flat position of their last token in the batch, their picture's number, boxes on its canvas; nested:
-    whether other such words stand in them."""
+    """Words that name things: flat position of their last token in the batch, their picture's number, their ids, boxes on its
+    canvas; nested: whether other such words stand in them."""
 
     position: int
     picture: int
+    words: tuple[int, ...]
     xyxy_N4: np.ndarray
     nested: bool
 

@@ -33,7 +33,7 @@ class Sample:
     ids_T: token ids, or PICTURE / SLOT / REGION. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
     pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
     values: (position, link, value, whether it is learned). regions: (position, picture, bool mask (H, W) on its canvas, whether it is
-    wanted). mentions: (position of the last token, picture, boxes (N, 4) in canvas pixels, whether other mentions stand in it).
+    wanted). mentions: (position of the last token, picture, ids of its tokens, boxes (N, 4) in canvas pixels, whether others stand in it).
     videos: (first position, count, frames as canvas pixels, geometry, ids of what is said of each frame's second).
     groups: the parts written in it, with targets in canvas pixels.
     """
@@ -47,7 +47,7 @@ class Sample:
     values: list[tuple[int, str, float, bool]] = field(default_factory=list)
     features: list[tuple[int, int, int, str, bool]] = field(default_factory=list)
     regions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
-    mentions: list[tuple[int, int, np.ndarray, bool]] = field(default_factory=list)
+    mentions: list[tuple[int, int, tuple[int, ...], np.ndarray, bool]] = field(default_factory=list)
     videos: list[tuple[int, int, list[np.ndarray], Clip, list[list[int]]]] = field(default_factory=list)
     groups: list[Group] = field(default_factory=list)
 
@@ -239,9 +239,11 @@ class Writer:
         starts = [start for start, _ in self.processor.spans(words)]
         for mention in part.mentions:
             canvas = self._canvas_of(mention, f"'{words[mention.start : mention.end]}'")
-            last = max(at for at, start in zip(places, starts, strict=True) if start < mention.end)
+            before = sum(start <= mention.start for start in starts) - 1  # a token may begin with the space before its word
+            until = sum(start < mention.end for start in starts)
+            said = tuple(self.ids[at] for at in places[max(before, 0) : until])
             nested = any(mention.contains(other) for other in part.mentions)
-            self.out.mentions.append((last, mention.image, canvas.boxes_to_canvas(mention.xyxy), nested))
+            self.out.mentions.append((places[until - 1], mention.image, said, canvas.boxes_to_canvas(mention.xyxy), nested))
 
     def sample(self) -> Sample:
         """The finished sample, labels shifted."""

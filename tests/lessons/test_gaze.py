@@ -25,9 +25,10 @@ def test_a_mention_is_read_at_its_last_token():
         wanted = [text.text[mention.start : mention.end].lower() for text in texts for mention in text.mentions]
         sample = model.processor.encode(talk)
         assert len(sample.mentions) == len(wanted) > 0
-        for (at, picture, _, _), words in zip(sample.mentions, wanted, strict=True):
+        for (at, picture, said, _, _), words in zip(sample.mentions, wanted, strict=True):
             before = model.processor.tokenizer.decode([index for index in sample.ids_T[: at + 1] if index >= 0]).lower()
             assert picture == 0 and before.endswith(words)
+            assert model.processor.tokenizer.decode(said).strip().lower() == words
 
 
 def test_phrases_look_at_what_their_things_cover():

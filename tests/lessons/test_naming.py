@@ -1,5 +1,7 @@
 """Visual tokens learn the words of what they show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tiny
@@ -73,6 +75,12 @@ def test_words_stand_where_their_things_are(make):
             shape = grid.pool_and_shape(canvas.size)[1]
             for token in tokens.tolist():
                 wanted |= {(token, word) for word in naming.ids_at(*divmod(token - first[placed.picture], shape[1]), shape)}
+    for mention in batch.mentions:
+        canvas = model.processor.canvas.canvas(128, 128)
+        if not mention.nested:
+            for at in covered(Boxes("", mention.xyxy_N4), canvas, grid).tolist():
+                shape = grid.pool_and_shape(canvas.size)[1]
+                wanted |= {(first[mention.picture] + at, word) for word in (*mention.words, *naming.ids_at(*divmod(at, shape[1]), shape))}
     assert pairs == wanted and batch.lessons["names"].count >= len(pairs) > 20
     assert len(batch.lessons["names"].tokens_P.unique()) < first[-1]  # and the background has no name
 
@@ -82,6 +90,7 @@ def test_long_labels_and_absent_things_name_nothing():
     batch = Collator(640)(samples(model, 2))["batch"]
     for placed in batch.groups:
         placed.group.label = "the thing right of that ring"
+    batch.mentions = [replace(mention, nested=True) for mention in batch.mentions]
     assert not batch.lessons and named(batch, Naming.of(model.processor)).count == 0
 
 

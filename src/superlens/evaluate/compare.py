@@ -37,8 +37,11 @@ METRIC = {"boxes": "ap", "masks": "miou", "moments": "tiou", "keypoints": "oks"}
 WORDS = ("describe", "count", "colour", "exists", "relation", "place", "side")  # what the base is asked
 RATES = {"language.model.model.layers.*": 2.5e-3, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
 MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
-# The base is asked much of each picture, and told where what questions name lies: answers of one word teach little of looking.
-BASE = {"lr": {"language.model.model.layers.*": 5e-3, "default": 1e-3}, "muon": MUON[:1], "turns": (4, 6), "lessons": ["gaze"]}
+# The base is asked much of each picture, and told what visual tokens show and where what questions name lies: answers of one word teach
+# little of looking.
+BASE = {"lr": {"language.model.model.layers.*": 5e-3, "default": 1e-3}, "muon": MUON[:1], "turns": (4, 6), "lessons": ["names", "gaze"]}
+# Of nano: its eye, and how large visual tokens are. Little tells a base that size; it fell to a twentieth of that of words.
+SEEN = ("eye.", "projector.out_scale")
 IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
 WATCHED = {"moments": 2.0, "timeline": 1.0}  # what is asked of clips: the seconds of an event, and in words in which parts it goes on
@@ -149,7 +152,7 @@ class Comparison:
     def _fresh(self, plan: Recipe, seed: int) -> Superlens:
         """The arm's model: fresh links and decoders, nano's eye, the base's language model and projector."""
         model = build(plan.to_dict(), seed)
-        _borrow(model, load("nano", device="cpu"), ("eye.",))
+        _borrow(model, load("nano", device="cpu"), SEEN)
         if self.budget.base == IN_WORDS:
             # A base that reads pictures through another projector is another base.
             base = self.out / f"base-{plan.projector.type}" / "model"
@@ -173,7 +176,7 @@ class Comparison:
         stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks=tasks, **BASE)
         bare = read_recipe(values)
         model = build(bare.to_dict(), 0)
-        _borrow(model, load("nano", device="cpu"), ("eye.",))
+        _borrow(model, load("nano", device="cpu"), SEEN)
         self._cache(model)
         mixture = make_mixture(bare, stage, ["world"], 77)
         run_stage(make_trainer(model, stage, mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)

@@ -1,8 +1,8 @@
 """Naming: a picture's tokens are taught to look like the words for what they show, before any sentence needs them.
 
 A language model that is small and new has to find out by itself which visual token stands for which word, from a few answers a picture.
-The targets of boxes and masks already say it for every token: each token under a target is drawn towards the input embeddings of the
-words of its label, so that a token that shows a red circle can be looked up like the words "red" and "circle"; and towards the words
+The targets of boxes and masks already say it for every token, and so do the boxes of what a question mentions: each token under a
+target is drawn towards the input embeddings of the words of its label, so that a token that shows a red circle can be looked up like the words "red" and "circle"; and towards the words
 for the part of the picture it lies in ("left", "top"), so that places can be read and compared like colours. Own design.
 
 Shapes: T visual tokens of all pictures of a batch, P pairs of a token and a word, V words, D width of the language model.
@@ -10,6 +10,7 @@ Shapes: T visual tokens of all pictures of a batch, P pairs of a token and a wor
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -72,19 +73,17 @@ class Named:
 
 
 def named(batch: Batch, naming: Naming) -> Named:
-    """Which visual tokens of a training batch show which words: those under the targets of short labels."""
+    """Which visual tokens of a training batch show which words: those under the targets of short labels, and under what short phrases
+    of the questions mention."""
     grid = naming.grid
     canvases = batch.canvases
     first = np.cumsum([0, *(grid.count(canvases[number].size) for number in range(len(canvases)))])
     tokens, words = [], []
     seen: set[int] = set()
-    for placed in batch.groups:
-        group = placed.group
-        if not isinstance(group.target, (Boxes, Masks)) or not group.target.count or len(group.label.split()) > MOST_WORDS:
-            continue
-        canvas = canvases[placed.picture]
-        within = covered(group.target, canvas, grid)
-        shown = first[placed.picture] + within
+    for picture, target, said in _named_things(batch):
+        canvas = canvases[picture]
+        within = covered(target, canvas, grid)
+        shown = first[picture] + within
         shape = grid.pool_and_shape(canvas.size)[1]
         for token, at in zip(shown.tolist(), within.tolist()):
             if token not in seen:
@@ -92,11 +91,22 @@ def named(batch: Batch, naming: Naming) -> Named:
                 tokens.append(np.full(len(ids), token))
                 words.append(np.array(ids, np.int64))
         seen.update(shown.tolist())
-        for word in dict.fromkeys(group.words):
+        for word in dict.fromkeys(said):
             tokens.append(shown)
             words.append(np.full(len(shown), word))
     joined = [np.concatenate([np.zeros(0, np.int64), *column]) for column in (tokens, words)]
     return Named(*(torch.from_numpy(column.astype(np.int64)) for column in joined))
+
+
+def _named_things(batch: Batch) -> Iterator[tuple[int, Boxes | Masks, Sequence[int]]]:
+    """(picture, where, ids of the words) of labels and phrases that are no descriptions."""
+    for placed in batch.groups:
+        group = placed.group
+        if isinstance(group.target, (Boxes, Masks)) and group.target.count and len(group.label.split()) <= MOST_WORDS:
+            yield placed.picture, group.target, group.words
+    for mention in batch.mentions:
+        if not mention.nested:
+            yield mention.picture, Boxes("", mention.xyxy_N4), mention.words
 
 
 def covered(target: Boxes | Masks, canvas: Canvas, grid: TokenGrid) -> np.ndarray:
