@@ -21,7 +21,6 @@ from superlens.decoders.pixel_segmenter import sureness, to_original
 from superlens.message import Masks
 from superlens.vision.scene import Scene
 
-
 EMPTY_LOGIT = 2.5
 
 

@@ -123,7 +123,8 @@ class World(Source):
         Every question can be understood without those before it, but for those of the tasks "follow_...", which go on from
         the answer before. The picture, (size, size, 3) uint8, stands in the first user message. Of the tasks "context_..." there
         is one question, with two pictures; so there is of those for pictures, with none ("edit_image": one), and the answer is one.
-        Those of "moments", "happens" and "timeline" are about one video, (F, size, size, 3) at 4 frames a second, which is a pure function of the index.
+        Those of "moments", "happens" and "timeline" are about one video, (F, size, size, 3) at 4 frames a second, which is a pure
+        function of the index.
         """
         index = self._check_index(index)
         own = self._generator(index, int(rng.integers(2**62)))
