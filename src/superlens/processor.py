@@ -33,7 +33,8 @@ class Sample:
     ids_T: token ids, or PICTURE / SLOT / REGION. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
     pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
     values: (position, link, value, whether it is learned). regions: (position, picture, bool mask (H, W) on its canvas, whether it is
-    wanted). mentions: (position of the last token, picture, ids of its tokens, boxes (N, 4) in canvas pixels, whether others stand in it).
+    wanted). mentions: (position of the last token, picture, ids of its tokens, boxes (N, 4) in canvas pixels, whether others stand in
+    it).
     videos: (first position, count, frames as canvas pixels, geometry, ids of what is said of each frame's second).
     groups: the parts written in it, with targets in canvas pixels.
     """

@@ -78,7 +78,7 @@ def test_clips_are_asked_about_in_words():
         questions, answers = talk.messages[::2], talk.messages[1::2]
         assert len({question.text for question in questions}) == len(questions) and len(talk.videos) == 1
         happens = [answer.text for answer in answers if answer.text.endswith(".")]
-        for question, answer in zip(questions, answers):
+        for answer in answers:
             if answer.moments:
                 asked.add("moments")
             elif answer.text.endswith("."):

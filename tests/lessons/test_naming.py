@@ -80,7 +80,8 @@ def test_words_stand_where_their_things_are(make):
         if not mention.nested:
             for at in covered(Boxes("", mention.xyxy_N4), canvas, grid).tolist():
                 shape = grid.pool_and_shape(canvas.size)[1]
-                wanted |= {(first[mention.picture] + at, word) for word in (*mention.words, *naming.ids_at(*divmod(at, shape[1]), shape))}
+                here = naming.ids_at(*divmod(at, shape[1]), shape)
+                wanted |= {(first[mention.picture] + at, word) for word in (*mention.words, *here)}
     assert pairs == wanted and batch.lessons["names"].count >= len(pairs) > 20
     assert len(batch.lessons["names"].tokens_P.unique()) < first[-1]  # and the background has no name
 

@@ -2,8 +2,9 @@
 
 A language model that is small and new has to find out by itself which visual token stands for which word, from a few answers a picture.
 The targets of boxes and masks already say it for every token, and so do the boxes of what a question mentions: each token under a
-target is drawn towards the input embeddings of the words of its label, so that a token that shows a red circle can be looked up like the words "red" and "circle"; and towards the words
-for the part of the picture it lies in ("left", "top"), so that places can be read and compared like colours. Own design.
+target is drawn towards the input embeddings of the words of its label, so that a token that shows a red circle can be looked up
+like the words "red" and "circle"; and towards the words for the part of the picture it lies in ("left", "top"), so that places
+can be read and compared like colours. Own design.
 
 Shapes: T visual tokens of all pictures of a batch, P pairs of a token and a word, V words, D width of the language model.
 """
