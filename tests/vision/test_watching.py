@@ -88,6 +88,8 @@ def test_the_frame_in_which_something_moves_stands_out_from_those_at_rest():
     plain, lifted = mixed.mean(1), frame_means(mixed, change)
     step = (lifted[2] - lifted[1]).norm() / lifted[1].norm()
     assert step > 0.1 and step > 5 * (plain[3] - plain[2]).norm() / plain[1].norm()
+    later = frame_means(*mixer(cells, (8, 8), torch.linspace(0, 1, 6)))
+    assert torch.allclose(lifted[0], lifted[1]) and not torch.allclose(later[0], later[1], atol=1e-3)  # at rest, the time alone differs
     many = cells.clone()
     many[3:] = torch.randn(64, 8) * 5
     assert (frame_means(*mixer(many, (8, 8), torch.zeros(6)))[2] - lifted[1]).norm() < 2.5 * lifted[1].norm()  # a cut drowns nothing

@@ -112,7 +112,7 @@ class Prompted(nn.Module):
         config._attn_implementation = "sdpa"
         self.decoder = SamMaskDecoder(config)
         # Most cells are of no mask: logits begin where a chance of 1 in 12 lies. From zero on, a decoder that is not SAM's pretrained
-        # one first learns for a hundred steps to answer nothing at all.
+        # one first learns to answer nothing at all.
         channels, bias = width // 8, 0.5
         past_gelu = bias * (1 + math.erf(bias / 2**0.5)) / 2
         nn.init.constant_(self.decoder.upscale_conv2.bias, bias)

@@ -40,7 +40,7 @@ MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
 # The base is asked much of each picture, and told what visual tokens show and where what questions name lies: answers of one word teach
 # little of looking.
 BASE = {"lr": {"language.model.model.layers.*": 5e-3, "default": 1e-3}, "muon": MUON[:1], "turns": (4, 6), "lessons": ["names", "gaze"]}
-# Of nano: its eye, and how large visual tokens are. Little tells a base that size; it fell to a twentieth of that of words.
+# Of nano: its eye, and how large visual tokens are. Little tells a base that size: left to itself it falls far below that of words.
 SEEN = ("eye.", "projector.out_scale")
 IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
