@@ -36,8 +36,8 @@ def seen(frames=6, size=64):
 
 
 @pytest.mark.parametrize("reader", [
-    FrameReader(SAMPLING, GRID, 8, 0.02), FrameReader(SAMPLING, GRID, 8, 0.02, mean=True, mix=6),
-    SlowFastReader(SAMPLING, GRID, 8, 0.02, mix=6),
+    FrameReader(SAMPLING, GRID, 8), FrameReader(SAMPLING, GRID, 8, mean=True, mix=6),
+    SlowFastReader(SAMPLING, GRID, 8, mix=6),
     TimeQFormerReader(SAMPLING, GRID, 12, 8, 50, 0.02, queries=3, window=4, stride=4, hidden=16, layers=2, mix=6),
 ], ids=["frames", "means", "slow and fast", "Q-Formers"])  # fmt: skip
 def test_the_rule_counts_what_the_reader_gives(reader):
@@ -48,7 +48,7 @@ def test_the_rule_counts_what_the_reader_gives(reader):
 
 def test_slow_and_fast_as_in_lita():
     """100 frames: 100 means and 4 frames pooled 2 x 2 of 16 x 16 tokens, 356 in all (arXiv 2403.19046)."""
-    reader = SlowFastReader({"type": "uniform", "frames": 100}, TokenGrid(14, 1, 4096), 4, 0.02)
+    reader = SlowFastReader({"type": "uniform", "frames": 100}, TokenGrid(14, 1, 4096), 4)
     clip = Clip(30.0, tuple(range(100)), CanvasRule(224, 64, 14, square=True).canvas(224, 224))
     assert reader.rule.count(clip) == 100 + 4 * 64 and reader.rule.slow(100) == [0, 33, 66, 99]
     watched = Watched(torch.randn(100, 256, 4), torch.zeros(100, 1, 1, 1), clip, [])
@@ -71,7 +71,7 @@ def test_mixed_means_tell_who_moves_and_plain_ones_only_that_something_does():
         tokens[:, 1] += other
         tokens[0, 0], tokens[1, 2] = tokens[0, 0] + mover, tokens[1, 2] + mover
         clips.append(Watched(tokens, torch.zeros(2, 12, 8, 8), clip, []))
-    plain, mixing = FrameReader(SAMPLING, GRID, 8, 1.0, mean=True), FrameReader(SAMPLING, GRID, 8, 1.0, mean=True, mix=16)
+    plain, mixing = FrameReader(SAMPLING, GRID, 8, mean=True), FrameReader(SAMPLING, GRID, 8, mean=True, mix=16)
     assert torch.allclose(plain(clips[0]), plain(clips[1]), atol=1e-6)
     assert not torch.allclose(mixing(clips[0]), mixing(clips[1]), atol=1e-6)
 

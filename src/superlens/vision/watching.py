@@ -152,7 +152,7 @@ class FrameReader(VideoReader):
     width: D. mix: hidden width of a `Mixer` that all tokens pass, 0 for none.
     """
 
-    def __init__(self, sampling: Mapping[str, Any], grid: TokenGrid, width: int, scale: float, mean: bool = False, mix: int = 0):
+    def __init__(self, sampling: Mapping[str, Any], grid: TokenGrid, width: int, mean: bool = False, mix: int = 0):
         super().__init__()
         self.rule = FrameRule(sampling, grid, mean)
         self.mixer = Mixer(width, mix) if mix else None
@@ -182,7 +182,7 @@ class SlowFastReader(VideoReader):
     width: D. mix: hidden width of a `Mixer` that all tokens pass, 0 for none.
     """
 
-    def __init__(self, sampling: Mapping[str, Any], grid: TokenGrid, width: int, scale: float, mix: int = 0):
+    def __init__(self, sampling: Mapping[str, Any], grid: TokenGrid, width: int, mix: int = 0):
         super().__init__()
         self.rule = SlowFastRule(sampling, grid)
         self.mixer = Mixer(width, mix) if mix else None
