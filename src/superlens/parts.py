@@ -57,6 +57,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
 LESSONS = {
     "names": "superlens.lessons.naming.Naming",
     "gaze": "superlens.lessons.gaze.Gaze",
+    "phrases": "superlens.lessons.gaze.Phrases",
     "pointing": "superlens.lessons.pointing.Pointing",
     "apart": "superlens.lessons.apart.Apart",
     "rehearsing": "superlens.lessons.rehearsing.Rehearsing",

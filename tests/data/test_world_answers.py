@@ -14,7 +14,7 @@ from superlens.data.world.reasoning import riddle
 from superlens.data.world.scene import ALL_PAIRS, SIZES, draw_scene
 from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOURS
-from superlens.data.world.turns import Setting, list_turn
+from superlens.data.world.turns import Setting, echo_turn, list_turn
 
 SETTING = Setting(held_out=False, pairs=ALL_PAIRS)
 SCENES = 250
@@ -269,6 +269,17 @@ def test_places(scenes):
         assert (words == ["middle"]) == (1 / 3 < x < 2 / 3 and 1 / 3 < y < 2 / 3)
         answers[answer] += 1
     assert len(answers) == 9 and sum(answers.values()) > 100
+
+
+def test_what_is_said_back(scenes):
+    named = 0
+    for seed, scene in enumerate(scenes[:80]):
+        turn = echo_turn(scene, _rng(seed), Setting(held_out=seed % 2 == 0, pairs=ALL_PAIRS))
+        (said,) = turn.answer.content
+        assert said.text.removesuffix(".") in turn.question
+        assert {said.text[one.start : one.end] for one in said.mentions} == {words for words, *_ in turn.about}
+        named += len(said.mentions)
+    assert named > 80
 
 
 def test_sides(scenes):

@@ -4,7 +4,7 @@ import numpy as np
 import tiny
 import torch
 
-from superlens.lessons.gaze import ANSWER, NESTED, PHRASE, Gaze, gaze_loss, gazed
+from superlens.lessons.gaze import ANSWER, NESTED, PHRASE, Gaze, Phrases, gaze_loss, gazed
 from superlens.lessons.naming import covered
 from superlens.message import Boxes
 from superlens.recipes.schema import Stage
@@ -58,6 +58,16 @@ def test_the_states_of_an_answer_look_at_what_it_shows():
     for number, one in enumerate(placed):
         wanted = covered(one.group.target, canvas, model.processor.grid).tolist()
         assert np.flatnonzero(share_MT[2 * number].numpy()).tolist() == wanted  # two slots each
+
+
+def test_phrases_leave_the_states_of_answers_alone():
+    model = tiny.model()
+    kept = [model.processor.encode(talk) for talk in tiny.conversations(8, tasks={"boxes": 1}, turns=(2, 2))]
+    teachers = {"gaze": Gaze.of(model.processor), "phrases": Phrases.of(model.processor)}
+    lessons = Collator(640, teachers=teachers)(kept)["batch"].lessons
+    depths = {name: {depth for _, depth in lesson.looks} for name, lesson in lessons.items()}
+    assert depths["phrases"] | {ANSWER} == depths["gaze"] and ANSWER not in depths["phrases"]
+    assert 0 < lessons["phrases"].count < lessons["gaze"].count
 
 
 def test_looking_at_the_right_place_costs_least():

@@ -327,4 +327,26 @@ Where, from {second}, is {first}?
 Please say in which direction {first} lies from {second}.
 How does {first} lie to {second}: left, right, above or below?
 """),
+    "echo": ("""
+<please>repeat(:| this:| these words:| after me:| what I say:|) {things}<stop>
+<please>(say back|write back|give back)(:| this:| these words:|) {things}<stop>
+<please>(copy|echo)(:| this:| what I write:|) {things}<stop>
+<please>(repeat|say|write|copy|read out)( exactly|): {things}
+<can>(repeat|say back) (this|these words|what I say): {things}?
+<can>(copy|write back) (this|these words|what I write): {things}?
+{things}: (repeat|copy|echo) (that|this|it).
+{things}. (Repeat|Copy|Echo|Say it back|Write that again).
+{things}(, word for word please.|, and now you.|: your turn to say it.)
+(The words|My words|Word for word|As it stands|Once more|Again): {things}
+<want> you to (repeat|say|write|copy): {things}
+Now (say|write|repeat) exactly what I (say|write): {things}
+What I (say|write) is what you (say|write): {things}
+""", """
+Say after me: {things}
+Please say this back to me: {things}
+What did I just say? I said {things}.
+Write down the following words: {things}
+Copy out the line that follows: {things}
+I say {things}, and you say the same.
+"""),
 }

@@ -11,6 +11,7 @@ import inspect
 import torch
 from torch import Tensor, nn
 
+from superlens.language.lookup import wire_lookup
 from superlens.parts import resolve_config
 
 
@@ -46,16 +47,21 @@ class CausalLanguage(nn.Module):
     """A causal LM built from its config; its table and head are never resized.
 
     config: the LM's config as a dict with `model_type`. adapter: None, or a LoRA by PEFT:
-    {type: lora, rank: 32, alpha: 64, targets: "all-linear" | [names]}.
+    {type: lora, rank: 32, alpha: 64, targets: "all-linear" | [names]}. start: what random weights begin with beside chance: None, or
+    "lookup" (`wire_lookup`). ValueError for another.
     """
 
-    def __init__(self, config: dict, adapter: dict | None = None):
+    def __init__(self, config: dict, adapter: dict | None = None, start: str | None = None):
         from transformers import AutoModelForCausalLM
 
         super().__init__()
         self.model = AutoModelForCausalLM.from_config(resolve_config(config))
         self.model.config.use_cache = False
         self.takes_positions = "position_ids" in self._accepted()
+        if start not in (None, "lookup"):
+            raise ValueError(f"language.start is lookup, or left out; got '{start}'.")
+        if start and not self.model.get_input_embeddings().weight.is_meta:
+            wire_lookup(self.model)
         if adapter:
             self.adapt(adapter)
 

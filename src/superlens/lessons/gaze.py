@@ -47,6 +47,13 @@ class Gaze:
         return gazed(batch, self.grid)
 
 
+class Phrases(Gaze):
+    """Gaze for phrases alone. States that decoders read are left to the answers, as they are by links that have none."""
+
+    def __call__(self, batch: Batch) -> Gazed:
+        return gazed_by(phrases(batch), batch, self.grid)
+
+
 @dataclass
 class Gazed:
     """What looks where: {(canvas size, depth): (positions_M flat in the batch, share_MT of every token, each row 1)}.
@@ -69,15 +76,30 @@ class Gazed:
         return gaze_loss(outputs.states, model.projector, self)
 
 
+Seen = Sequence[tuple[int, int, Boxes | Masks, float]]  # (position, picture, what it should look at, depth)
+
+
 def gazed(batch: Batch, grid: TokenGrid) -> Gazed:
     """Which places the phrases and the answers of a training batch should look at."""
+    return gazed_by([*phrases(batch), *answers(batch)], batch, grid)
+
+
+def gazed_by(seen: Seen, batch: Batch, grid: TokenGrid) -> Gazed:
+    """Which visual tokens those are."""
     canvases = batch.canvases
-    seen = [(m.position, m.picture, Boxes("", m.xyxy_N4), NESTED if m.nested else PHRASE) for m in batch.mentions]
-    for placed in batch.groups:
-        # Position 0 is a picture's, or that of a batch without sequences (`think: false`).
-        if isinstance(placed.group.target, (Boxes, Masks)) and all(placed.positions):
-            seen += [(position, placed.picture, placed.group.target, ANSWER) for position in placed.positions]
     return Gazed(looks((((canvases[n].size, depth), at, canvases[n], target) for at, n, target, depth in seen), grid))
+
+
+def phrases(batch: Batch) -> Seen:
+    """The last tokens of phrases whose things are known."""
+    return [(m.position, m.picture, Boxes("", m.xyxy_N4), NESTED if m.nested else PHRASE) for m in batch.mentions]
+
+
+def answers(batch: Batch) -> Seen:
+    """The states that boxes and masks are read from."""
+    # Position 0 is a picture's, or that of a batch without sequences (`think: false`).
+    groups = [placed for placed in batch.groups if isinstance(placed.group.target, (Boxes, Masks)) and all(placed.positions)]
+    return [(position, placed.picture, placed.group.target, ANSWER) for placed in groups for position in placed.positions]
 
 
 def looks(rows: Iterable[tuple[Hashable, int, Canvas, Boxes | Masks]], grid: TokenGrid) -> dict[Hashable, tuple[Tensor, Tensor]]:

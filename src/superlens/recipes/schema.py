@@ -127,7 +127,7 @@ class Stage(Strict):
     place of the recipe's, or {source: {task: weight}} (a source is named as in --data, or by its file's stem).
     data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
     turns: in place of the recipe's. think: false leaves the language model out: links that read their label's words teach eye and
-    decoders alone, at a fraction of the cost. lessons: also taught: names, gaze, pointing, apart (lessons/). muon: globs of hidden
+    decoders alone, at a fraction of the cost. lessons: also taught: names, gaze, pointing ... (lessons/). muon: globs of hidden
     matrices trained by Muon in place of AdamW. accumulate: batches in an optimiser step.
     workers: processes that prepare batches. save_every: steps between checkpoints.
     """

@@ -43,18 +43,7 @@ class Turn:
     @property
     def taught(self) -> tuple[Part, ...]:
         """The question as parts, with what its words mention: for training alone."""
-        if self.regions:
-            return self.asked
-        spans = {"": (0, len(self.question))}
-        mentions: list[Mention] = []
-        for words, part, within in sorted(self.about, key=lambda named: -len(named[0])):
-            known = [spans[other] for other, _, beside in self.about if other in spans and beside == within]
-            for match in re.compile(rf"\b{re.escape(words)}\b", re.IGNORECASE).finditer(self.question, *spans[within]):
-                if all(match.end() <= start or end <= match.start() for start, end in known):  # not the "thing" of "red thing"
-                    spans[words] = match.span()
-                    mentions.append(Mention(*match.span(), part.xyxy, part.image))
-                    break
-        return (Text(self.question, tuple(mentions)),)
+        return self.asked if self.regions else (mentioning(self.question, self.about),)
 
     @property
     def asked(self) -> tuple[Part, ...]:
@@ -74,6 +63,20 @@ class Setting:
     held_out: bool
     pairs: Pairs
     scenes: np.random.Generator | None = None
+
+
+def mentioning(text: str, about: About) -> Text:
+    """Words with what they mention: of each phrase the first place where it stands by itself."""
+    spans = {"": (0, len(text))}
+    mentions: list[Mention] = []
+    for words, part, within in sorted(about, key=lambda named: -len(named[0])):
+        known = [spans[other] for other, _, beside in about if other in spans and beside == within]
+        for match in re.compile(rf"\b{re.escape(words)}\b", re.IGNORECASE).finditer(text, *spans[within]):
+            if all(match.end() <= start or end <= match.start() for start, end in known):  # not the "thing" of "red thing"
+                spans[words] = match.span()
+                mentions.append(Mention(*match.span(), part.xyxy, part.image))
+                break
+    return Text(text, tuple(mentions))
 
 
 def say(
@@ -177,3 +180,13 @@ def list_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Settin
     question = ask(task, rng, setting.held_out, things=listing([words for words, _ in names]))
     parts = [part_of(scene, words, indices, task == "masks") for words, indices in names]
     return Turn(task, question, joined(parts), about=mentioned(scene, dict(names)))
+
+
+def echo_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """What is to be said back, word for word: names of things that are there and of others."""
+    names = _names(scene, rng, setting)
+    if not names:
+        return None
+    words, about = listing([words for words, _ in names]), mentioned(scene, dict(names))
+    question = ask("echo", rng, setting.held_out, things=words)
+    return Turn("echo", question, Message("assistant", (mentioning(f"{words}.", about),)), about=about)

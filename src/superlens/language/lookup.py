@@ -1,0 +1,82 @@
+"""A way to look things up, wired into the random weights that a small language model begins with.
+
+A large language model learns from its texts to find where something stood before and to go on as it did there: a head that looks at the
+token before and a head behind it that looks for the same token (induction heads, Olsson et al., arXiv 2209.11895). A small one that is
+trained for an hour learns it late or not at all, and every link asks for it: answers say back what the question names. So the two heads
+are there from the start, as weights like all others, which training keeps, changes or drops. Own design; cf. mimetic initialisation
+(Trockman and Kolter, arXiv 2305.09828). `benchmarks/lookup.py` shows the difference.
+
+How: all embeddings get a part in common, `COMMON` of their length. In the first block the first head's queries and keys read that part
+alone, its keys turned on by one place (rotary positions, Su et al., arXiv 2104.09864), so that it looks at the token before; it copies
+a few directions of that token aside. In the second block the first heads look, by those directions, for a token whose predecessor was
+the present one, and add what they see there to what is said next.
+
+Shapes: D width, d width of a head.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+COMMON = 0.6  # share of the length of every embedding
+TURNED = 4  # pairs of a head, those that turn fastest, which tell one place from the next
+BEFORE = 20.0  # logit of the token before; its neighbours have about 3 less
+MATCH = 2.0  # of queries and keys: the same token has a logit of about 10
+SLOW = 5  # pairs from this one on hardly turn within a sentence: tokens are compared by those
+ASIDE, SAID = 2.0, 4.0  # how much of a token is copied, in lengths of its embedding
+
+
+@torch.no_grad()
+def wire_lookup(model: nn.Module, seed: int = 0) -> None:
+    """Wire the two heads into a language model of Llama's kind with random weights, in place. seed: of the directions.
+
+    Raises ValueError for a model without rotary positions, of one block, with heads that are too narrow, or that norms its queries.
+    """
+    base, heads = model.base_model, model.config.num_attention_heads
+    blocks = getattr(base, "layers", [])
+    first = getattr(blocks[0], "self_attn", None) if len(blocks) > 1 else None
+    turns = getattr(getattr(base, "rotary_emb", None), "inv_freq", None)
+    ready = first is not None and hasattr(first, "q_proj") and not hasattr(first, "q_norm") and turns is not None
+    if not ready or len(turns) <= SLOW or first.k_proj.weight.shape != first.q_proj.weight.shape:
+        raise ValueError(
+            f"language.start: lookup is for models of Llama's kind, of two blocks or more, with heads of {2 * SLOW + 2} or more and as "
+            f"many keys as queries; got '{model.config.model_type}'."
+        )
+    table = model.get_input_embeddings().weight
+    wide, generator = table.shape[1], torch.Generator().manual_seed(seed)
+    common_D = nn.functional.normalize(torch.randn(wide, generator=generator), dim=0)
+    length = table.norm(dim=1).mean() / (1 - COMMON**2) ** 0.5
+    table += common_D * length * COMMON
+    directions_DD = torch.linalg.qr(torch.randn(wide, wide, generator=generator))[0]
+    directions_dD = (directions_DD - torch.outer(common_D, common_D @ directions_DD)).T.split(wide // heads)
+    one = length / wide**0.5  # what is normed has length sqrt(D)
+    _look_before(first, common_D, turns)
+    first.v_proj.weight[: wide // heads] = directions_dD[0]
+    first.o_proj.weight[:, : wide // heads] = directions_dD[1].T * one * ASIDE
+    _look_for_same(blocks[1].self_attn, directions_dD, one, len(turns))
+
+
+def _look_before(attention: nn.Module, common_D: Tensor, turns: Tensor) -> None:
+    """The first head looks at the token before, whatever the two are."""
+    half = len(turns)
+    wide, width = len(common_D), 2 * half
+    each = (BEFORE * width**0.5 / TURNED) ** 0.5 / (COMMON * wide**0.5)
+    query_dD, key_dD = torch.zeros(width, wide), torch.zeros(width, wide)
+    for pair in range(TURNED):
+        query_dD[pair] = common_D * each
+        key_dD[pair], key_dD[pair + half] = common_D * each * turns[pair].cos(), common_D * each * turns[pair].sin()
+    attention.q_proj.weight[:width], attention.k_proj.weight[:width] = query_dD, key_dD
+
+
+def _look_for_same(attention: nn.Module, directions_dD: tuple[Tensor, ...], one: Tensor, half: int) -> None:
+    """The first two heads look for what came after a token like this one. Each says other directions of it."""
+    width = 2 * half
+    slow = [*range(SLOW, half), *range(SLOW + half, width)]
+    for head in range(min(2, len(directions_dD) - 2)):
+        own = slice(head * width, (head + 1) * width)
+        query_dD, key_dD = torch.zeros_like(directions_dD[0]), torch.zeros_like(directions_dD[1])
+        query_dD[slow], key_dD[slow] = directions_dD[0][slow] * MATCH, directions_dD[1][slow] * MATCH
+        attention.q_proj.weight[own], attention.k_proj.weight[own] = query_dD, key_dD
+        attention.v_proj.weight[own] = directions_dD[2 + head]
+        attention.o_proj.weight[:, own] = directions_dD[2 + head].T * one * SAID

@@ -1,0 +1,62 @@
+"""The wired heads look where they should, before any training; what they can not be wired into is said."""
+
+import pytest
+import torch
+
+from superlens.language.causal import CausalLanguage
+
+CONFIG = {
+    "model_type": "llama", "vocab_size": 512, "hidden_size": 256, "intermediate_size": 320, "num_hidden_layers": 3,
+    "num_attention_heads": 8, "max_position_embeddings": 128, "tie_word_embeddings": True,
+}
+
+
+def language_of(start, **changes):
+    torch.manual_seed(0)
+    return CausalLanguage(CONFIG | changes, start=start)
+
+
+def attentions(language, ids):
+    language.model.config._attn_implementation = "eager"
+    return language.eval().model(input_ids=ids, output_attentions=True).attentions
+
+
+@torch.no_grad()
+def test_heads_look_at_the_token_before_and_at_what_came_next():
+    words = torch.randint(5, 500, (16, 12), generator=torch.Generator().manual_seed(1))
+    ids = torch.cat([words, torch.full((16, 1), 2), words], 1)
+    later = torch.arange(13, 25)
+    for start, before, next_one in (("lookup", (0.75, 1.0), (0.12, 1.0)), (None, (0.0, 0.3), (0.0, 0.1))):
+        first, second, _ = attentions(language_of(start), ids)
+        assert before[0] <= first[:, 0].diagonal(-1, 1, 2).mean() <= before[1]
+        for head in (0, 1):
+            assert next_one[0] <= second[:, head, later, later - 12].mean() <= next_one[1]
+
+
+def test_all_else_stays_as_chance_made_it():
+    wired, plain = (language_of(start).model.state_dict() for start in ("lookup", None))
+    changed = {name for name in plain if not torch.equal(wired[name], plain[name])}
+    blocks = {f"model.layers.{block}.self_attn.{name}_proj.weight" for block in (0, 1) for name in "qkvo"}
+    assert changed - {"lm_head.weight"} == blocks | {"model.embed_tokens.weight"}
+    untouched = wired["model.layers.1.self_attn.q_proj.weight"][64:]
+    assert torch.equal(untouched, plain["model.layers.1.self_attn.q_proj.weight"][64:])
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_type": "gpt2"},
+        {"model_type": "qwen3"},
+        {"num_hidden_layers": 1},
+        {"num_attention_heads": 32},
+        {"num_key_value_heads": 2},
+    ],
+)
+def test_what_it_can_not_be_wired_into(changes):
+    with pytest.raises(ValueError, match=r"language\.start: lookup is for models of Llama's kind"):
+        language_of("lookup", **changes)
+
+
+def test_an_unknown_start():
+    with pytest.raises(ValueError, match=r"language\.start is lookup, or left out; got 'copy'"):
+        language_of("copy")
