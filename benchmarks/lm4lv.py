@@ -106,7 +106,10 @@ class InLanguage(nn.Module):
     def __init__(self, model, seed: int, fresh: bool = False):
         super().__init__()
         self.model = model
-        drawn = build(model.config.recipe, seed)
+        recipe = dict(model.config.recipe)
+        if fresh:  # by chance alone: nothing wired into it
+            recipe["language"] = {key: value for key, value in recipe["language"].items() if key != "start"}
+        drawn = build(recipe, seed)
         for part in ("projector", "links", *(["language"] if fresh else [])):
             getattr(model, part).load_state_dict(getattr(drawn, part).state_dict())
         for name, parameter in model.named_parameters():

@@ -20,7 +20,7 @@ ROWS, WORDS, FIRST, WINDOW, RATE, WARMUP = 48, 400, 10, 20, 1e-3, 20
 def losses(start: str | None, steps: int, seed: int) -> list[float]:
     """One training; what each step's second half costs, in nats a token."""
     torch.manual_seed(seed)
-    language = CausalLanguage(read_recipe("nano").language.to_dict()["config"], start=start)
+    language = CausalLanguage(read_recipe("nano").to_dict()["language"]["config"], start=start)
     optimizer = torch.optim.AdamW(language.parameters(), RATE, weight_decay=0.0)
     warm = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / WARMUP, total_iters=WARMUP)
     generator = torch.Generator().manual_seed(seed)

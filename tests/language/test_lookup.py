@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from superlens.language.causal import CausalLanguage
+from superlens.recipes.schema import read_recipe
 
 CONFIG = {
     "model_type": "llama", "vocab_size": 512, "hidden_size": 256, "intermediate_size": 320, "num_hidden_layers": 3,
@@ -40,6 +41,11 @@ def test_all_else_stays_as_chance_made_it():
     assert changed - {"lm_head.weight"} == blocks | {"model.embed_tokens.weight"}
     untouched = wired["model.layers.1.self_attn.q_proj.weight"][64:]
     assert torch.equal(untouched, plain["model.layers.1.self_attn.q_proj.weight"][64:])
+
+
+def test_recipes_in_nanos_size_begin_with_it_and_nano_as_it_was_made():
+    assert read_recipe("lisa", ["scale=nano"]).to_dict()["language"]["start"] == "lookup"
+    assert "start" not in read_recipe("nano").to_dict()["language"]
 
 
 @pytest.mark.parametrize(

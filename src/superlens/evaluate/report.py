@@ -70,7 +70,7 @@ def _figure():
 
 
 def _curves(arms: Sequence[Arm], part: str, file: Path) -> None:
-    """Leading figure against training steps: the mean of all seeds, with the range they span."""
+    """Leading figure against training steps: the mean of all seeds, with the range they span. The last point is of more questions."""
     figure, axis = _figure()
     for recipe, mine in by_recipe(arms).items():
         known: dict[int, list[float]] = {}
@@ -95,5 +95,8 @@ def _cost(arms: Sequence[Arm], part: str, file: Path) -> None:
         axis.errorbar(np.mean(seconds), np.mean(values), yerr=np.std(values), fmt="o", capsize=3)
         axis.annotate(recipe, (np.mean(seconds), np.mean(values)), xytext=(5, 4), textcoords="offset points", fontsize=8)
     axis.set(xlabel="seconds an answer", ylabel=f"{LEADING[part]} of {part}", xscale="log", ylim=(0, 1))
+    axis.margins(x=0.2)  # room for the names
+    for ticks in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
+        ticks("{x:g}")
     figure.tight_layout()
     figure.savefig(file)
