@@ -2,7 +2,7 @@
 
 A large language model learns from its texts to find where something stood before and to go on as it did there: a head that looks at the
 token before and a head behind it that looks for the same token (induction heads, Olsson et al., arXiv 2209.11895). A small one that is
-trained for an hour learns it late or not at all, and every link asks for it: answers say back what the question names. So the two heads
+trained for an hour learns it late or not at all, and every link asks for it: answers say back what the question names. So such heads
 are there from the start, as weights like all others, which training keeps, changes or drops. Own design; cf. mimetic initialisation
 (Trockman and Kolter, arXiv 2305.09828). `benchmarks/lookup.py` shows the difference.
 
@@ -22,14 +22,14 @@ from torch import Tensor, nn
 COMMON = 0.6  # share of the length of every embedding
 TURNED = 4  # pairs of a head, those that turn fastest, which tell one place from the next
 BEFORE = 20.0  # logit of the token before; its neighbours have about 3 less
-MATCH = 2.0  # of queries and keys: the same token has a logit of about 10
+MATCH = 2.0  # size of queries and keys: enough for the same token to stand out; sharper ones learned more slowly in trials
 SLOW = 5  # pairs from this one on hardly turn within a sentence: tokens are compared by those
 ASIDE, SAID = 2.0, 4.0  # how much of a token is copied, in lengths of its embedding
 
 
 @torch.no_grad()
 def wire_lookup(model: nn.Module, seed: int = 0) -> None:
-    """Wire the two heads into a language model of Llama's kind with random weights, in place. seed: of the directions.
+    """Wire these heads into a language model of Llama's kind with random weights, in place. seed: of the directions.
 
     Raises ValueError for a model without rotary positions, of one block, with heads that are too narrow, or that norms its queries.
     """
