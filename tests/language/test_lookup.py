@@ -29,7 +29,8 @@ def test_heads_look_at_the_token_before_and_at_what_came_next():
     later = torch.arange(13, 25)
     for start, before, next_one in (("lookup", (0.75, 1.0), (0.12, 1.0)), (None, (0.0, 0.3), (0.0, 0.1))):
         first, second, _ = attentions(language_of(start), ids)
-        assert before[0] <= first[:, 0].diagonal(-1, 1, 2).mean() <= before[1]
+        for head in range(4):
+            assert before[0] <= first[:, head].diagonal(-1 - head, 1, 2).mean() <= before[1]
         for head in (0, 1):
             assert next_one[0] <= second[:, head, later, later - 12].mean() <= next_one[1]
 

@@ -36,13 +36,14 @@ LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP
 METRIC = {"boxes": "ap", "masks": "miou", "moments": "tiou", "keypoints": "oks"}
 # What the base is asked. "echo": the names of things, said back. No other answer repeats its question, and every link's does.
 WORDS = {"echo": 2.0, **dict.fromkeys(("describe", "count", "colour", "exists", "relation", "place", "side"), 1.0)}
-RATES = {"language.model.model.layers.*": 2.5e-3, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
+# Higher rates wash out what random weights were given and what the base has learned, before links make use of it.
+RATES = {"language.model.model.layers.*": 5e-4, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
 MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
 # All are told what visual tokens show and where what questions name lies. States of answers are taught nothing beside the answers: only
 # some recipes read any.
 TAUGHT = ["names", "phrases"]
 # The base is asked much of each picture: answers of one word teach little of looking.
-BASE = {"lr": {"language.model.model.layers.*": 5e-3, "default": 1e-3}, "muon": MUON[:1], "turns": (4, 6), "lessons": TAUGHT}
+BASE = {"lr": {"language.model.model.layers.*": 7e-4, "default": 1e-3}, "muon": MUON[:1], "turns": (4, 6), "lessons": TAUGHT}
 # Of nano: its eye, and how large visual tokens are. Little tells a base that size: left to itself it falls far below that of words.
 SEEN = ("eye.", "projector.out_scale")
 IN_WORDS = "words"  # the base that is trained here

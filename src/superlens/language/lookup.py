@@ -6,10 +6,11 @@ trained for an hour learns it late or not at all, and every link asks for it: an
 are there from the start, as weights like all others, which training keeps, changes or drops. Own design; cf. mimetic initialisation
 (Trockman and Kolter, arXiv 2305.09828). `benchmarks/lookup.py` shows the difference.
 
-How: all embeddings get a part in common, `COMMON` of their length. In the first block the first head's queries and keys read that part
-alone, its keys turned on by one place (rotary positions, Su et al., arXiv 2104.09864), so that it looks at the token before; it copies
-a few directions of that token aside. In the second block the first heads look, by those directions, for a token whose predecessor was
-the present one, and add what they see there to what is said next.
+How: all embeddings get a part in common, `COMMON` of their length. In the first block the first heads' queries and keys read that part
+alone, the keys of the n-th turned on by n places (rotary positions, Su et al., arXiv 2104.09864), so that it looks at the n-th token
+before; it copies a few directions of that token aside, each head to directions of its own. So the state of a token knows the words
+right before it: what a link reads after "green squares" knows of both. In the second block the first heads look, by what the first
+one put aside, for a token whose predecessor was the present one, and add what they see there to what is said next.
 
 Shapes: D width, d width of a head.
 """
@@ -20,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 COMMON = 0.6  # share of the length of every embedding
+BACK = 4  # so many tokens before are looked at, each by a head of its own
 TURNED = 4  # pairs of a head, those that turn fastest, which tell one place from the next
 BEFORE = 20.0  # logit of the token before; its neighbours have about 3 less
 MATCH = 2.0  # size of queries and keys: enough for the same token to stand out; sharper ones learned more slowly in trials
@@ -51,22 +53,26 @@ def wire_lookup(model: nn.Module, seed: int = 0) -> None:
     directions_DD = torch.linalg.qr(torch.randn(wide, wide, generator=generator))[0]
     directions_dD = (directions_DD - torch.outer(common_D, common_D @ directions_DD)).T.split(wide // heads)
     one = length / wide**0.5  # what is normed has length sqrt(D)
-    _look_before(first, common_D, turns)
-    first.v_proj.weight[: wide // heads] = directions_dD[0]
-    first.o_proj.weight[:, : wide // heads] = directions_dD[1].T * one * ASIDE
+    # Of the directions, the first tell tokens apart, the next take the token before, then two take what is said.
+    for head, aside_dD in enumerate((directions_dD[1], *directions_dD[4 : 3 + BACK])):
+        own = slice(head * wide // heads, (head + 1) * wide // heads)
+        _look_before(first, own, common_D, turns, places=head + 1)
+        first.v_proj.weight[own] = directions_dD[0]
+        first.o_proj.weight[:, own] = aside_dD.T * one * ASIDE
     _look_for_same(blocks[1].self_attn, directions_dD, one, len(turns))
 
 
-def _look_before(attention: nn.Module, common_D: Tensor, turns: Tensor) -> None:
-    """The first head looks at the token before, whatever the two are."""
+def _look_before(attention: nn.Module, own: slice, common_D: Tensor, turns: Tensor, places: int) -> None:
+    """The head of these rows looks at the token so many places before, whatever the two are."""
     half = len(turns)
     wide, width = len(common_D), 2 * half
     each = (BEFORE * width**0.5 / TURNED) ** 0.5 / (COMMON * wide**0.5)
     query_dD, key_dD = torch.zeros(width, wide), torch.zeros(width, wide)
     for pair in range(TURNED):
         query_dD[pair] = common_D * each
-        key_dD[pair], key_dD[pair + half] = common_D * each * turns[pair].cos(), common_D * each * turns[pair].sin()
-    attention.q_proj.weight[:width], attention.k_proj.weight[:width] = query_dD, key_dD
+        angle = turns[pair] * places
+        key_dD[pair], key_dD[pair + half] = common_D * each * angle.cos(), common_D * each * angle.sin()
+    attention.q_proj.weight[own], attention.k_proj.weight[own] = query_dD, key_dD
 
 
 def _look_for_same(attention: nn.Module, directions_dD: tuple[Tensor, ...], one: Tensor, half: int) -> None:
