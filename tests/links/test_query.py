@@ -75,6 +75,13 @@ def test_queries_are_embedded_in_their_slots_and_start_at_the_embedding_scale():
         assert 0.5 * scale < float(rows.detach().std()) < 2 * scale
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_requests_begin_as_large_as_decoders_own_tokens(depth):
+    link = built(depth=depth).links["boxes"]
+    states_ND = torch.randn(500, link.project[0].in_features, generator=torch.Generator().manual_seed(7))
+    assert 0.8 < float(link.project(states_ND).detach().std()) < 1.25
+
+
 def test_tokens_of_two_links_have_rows_of_their_own_and_shared_ones_one_owner():
     model = tiny.model()
     assert model.links["boxes"].tokens == ("<p>", "</p>", "[BOX]") and model.links["masks"].tokens == ("[SEG]",)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from superlens.links.base import Group, Piece, Token
-from superlens.links.query import QueryFormat, QueryLink
+from superlens.links.query import QueryFormat, QueryLink, begun_at_one
 from superlens.message import Keypoints
 from superlens.vision.canvas import Canvas
 from superlens.vision.projector import mlp
@@ -60,7 +60,7 @@ class KeypointLink(QueryLink):
 
     def make_projections(self, width: int, decoder_width: int, depth: int) -> None:
         super().make_projections(width, decoder_width, depth)
-        self.project_points = mlp(width, decoder_width, depth)
+        self.project_points = begun_at_one(mlp(width, decoder_width, depth))
 
     def requests(self, hidden_KnD: Tensor, words_KD: Tensor, groups: list[Group]) -> Tensor:
         """[K, n, D] -> [K, 1, C] (pooled) or [K, n, C], things and points each by their own projection."""

@@ -85,6 +85,21 @@ class QueryFormat(LinkFormat):
         return [position - 1 for position in read] if self.read == "before" else list(read)
 
 
+@torch.no_grad()
+def begun_at_one(layers: nn.Sequential) -> nn.Sequential:
+    """Scale the last layer so that states of deviation 1 become requests of deviation 1.
+
+    That is how large decoders' own learned tokens begin (SAM's are drawn from N(0, 1)). Two linear layers as torch begins them make a
+    fifth of it, and a decoder is slow to overhear that.
+    """
+    first, last = layers[0], layers[-1]
+    if not last.weight.is_meta:
+        states_ND = torch.randn(256, first.in_features, generator=torch.Generator().manual_seed(0))
+        last.bias.zero_()
+        last.weight /= layers(states_ND.to(first.weight)).std()
+    return layers
+
+
 class QueryLink(Link):
     """Learned queries, read-out and projection.
 
@@ -92,7 +107,7 @@ class QueryLink(Link):
     "none" keeps n vectors. depth: layers of the projection MLP. words: also read the mean input embedding of the label's own words,
     added to every vector. A last hidden state says what comes next, not what was said; a small language model trained from scratch
     would first have to learn to carry its words forward (nano's choice; no published system has it).
-    Queries start at the embedding scale of the language model.
+    Queries start at the embedding scale of the language model, projections with a deviation of 1 a channel.
     """
 
     format_class = QueryFormat
@@ -119,7 +134,7 @@ class QueryLink(Link):
 
     def make_projections(self, width: int, decoder_width: int, depth: int) -> None:
         """The layers from hidden states to requests, [..., width] -> [..., decoder_width]."""
-        self.project = mlp(width, decoder_width, depth)
+        self.project = begun_at_one(mlp(width, decoder_width, depth))
 
     def queries(self) -> Tensor | None:
         return self.query_rows
