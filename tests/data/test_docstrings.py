@@ -24,7 +24,7 @@ def test_some_is_said_back_in_an_order_that_means_nothing(tmp_path):
     (said,) = [talk for talk in both if talk.messages[0].text == talk.messages[1].text]
     assert len(both) == 2 and told in both
     words, whole = said.messages[1].text.split(" "), told.messages[1].text.split(" ")
-    assert len(words) >= 4 and set(words) <= set(whole) and words != whole[: len(words)]
+    assert 4 <= len(words) == len(set(words)) and set(words) <= set(whole) and words != whole[: len(words)]
 
 
 def test_pythons_own_text_is_plenty(tmp_path):

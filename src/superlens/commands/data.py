@@ -97,7 +97,7 @@ def docstrings(
 ) -> None:
     """Write the docstrings of Python's standard library as our JSONL: text alone, for a language model that has seen no picture.
 
-    Half of the lines are some of their words, in an order that means nothing, to be said back.
+    Half of the lines are some of their words, all different, in an order that means nothing, to be said back.
     """
     from superlens.data.convert import write_jsonl
     from superlens.data.docstrings import conversations

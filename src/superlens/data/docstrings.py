@@ -15,6 +15,7 @@ import numpy as np
 from superlens.message import Conversation, Message
 
 LEAST, MOST = 40, 700  # letters of a text
+LONGEST = 12  # letters of a word that is said back
 LEFT_OUT = {"test", "tests", "idlelib", "site-packages", "lib2to3", "__pycache__"}
 
 
@@ -43,20 +44,22 @@ def conversations(
 ) -> list[Conversation]:
     """What is asked for by name, and told; long texts in pieces, each asked for by the words before it. Shuffled by seed.
 
-    again: share of the pieces of which 4 to 40 words, in an order that means nothing, are said back as well. A large language model
-    learns from its texts to look up what went before and to go on as it did there (induction heads, Olsson et al., arXiv 2209.11895);
-    a small one with a few million words is shown here what can be told in no other way.
+    again: lists to be said back, for each piece: of 4 to 50 different words of all texts, in an order that means nothing. A large
+    language model learns from its texts to look up what went before and to go on as it did there (induction heads, Olsson et al.,
+    arXiv 2209.11895); a small one with a few million words is shown here what can be told in no other way.
     """
     rng = np.random.default_rng(seed)
+    texts = list(docstrings(folder))
+    vocabulary = np.array(sorted({word for _, text in texts for word in text.split() if len(word) <= LONGEST}))
     talks = []
-    for name, text in docstrings(folder):
+    for name, text in texts:
         words, before = text, name
         while words:
             piece = words if len(words) <= MOST else words[:MOST].rpartition(" ")[0] or words[:MOST]
             talks.append(Conversation((Message("user", before), Message("assistant", piece))))
-            if len(piece.split()) >= 4 and rng.random() < again:
-                scrambled = " ".join(rng.permutation(piece.split())[: int(rng.integers(4, 41))])
-                talks.append(Conversation((Message("user", scrambled), Message("assistant", scrambled))))
+            if rng.random() < again:
+                listed = " ".join(rng.choice(vocabulary, min(int(rng.integers(4, 51)), len(vocabulary)), replace=False))
+                talks.append(Conversation((Message("user", listed), Message("assistant", listed))))
             words, before = words[len(piece) :].strip(), piece[-80:].strip()
     order = rng.permutation(len(talks))
     return [talks[index] for index in order[:limit]]

@@ -21,7 +21,7 @@ from torch import nn
 from transformers import TrainerCallback
 
 from superlens.data.sources.open import open_source
-from superlens.data.templates import TASKS, part_of
+from superlens.data.world.source import PART_TASKS
 from superlens.evaluate.baselines import Blind
 from superlens.evaluate.runner import evaluate
 from superlens.model import Superlens
@@ -276,8 +276,8 @@ def plan_of(name: str, part: str) -> Recipe:
     wanted = {entry.get("decoder") for entry in links.values()}
     values["links"], values["decoders"] = links, {key: entry for key, entry in values["decoders"].items() if key in wanted}
     values.pop("regions", None)
-    tasks = {task: 1.0 for task in TASKS if part_of(task) == part and task in (part, f"refer_{part}")}
-    values["data"] = copy.deepcopy(values["data"]) | {"tasks": tasks, "turns": [1, 3]}
+    # Of the drawn world arms are taught what they are measured on: lists, referring expressions, things to be reasoned out.
+    values["data"] = copy.deepcopy(values["data"]) | {"tasks": dict(PART_TASKS[part]), "turns": [1, 3]}
     if part == "moments":  # frames are costly to look at: more is asked of a clip, and clips come again, their features on disk by then
         values["data"] |= {"tasks": WATCHED, "turns": [2, 3], "sources": {"world": {"length": CLIPS}}}
     return read_recipe(values | {"stages": [], "tune": []})

@@ -46,7 +46,8 @@ WEIGHTS: Mapping[str, float] = {
     "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
     **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING, *HAPPENING), 0.0),
 }
-_PART_TASKS: Mapping[str, Mapping[str, float]] = {
+# What validation asks of a part.
+PART_TASKS: Mapping[str, Mapping[str, float]] = {
     "boxes": {"boxes": 0.6, "refer_boxes": 0.25, "reason_boxes": 0.15},
     "masks": {"masks": 0.6, "refer_masks": 0.25, "reason_masks": 0.15},
     "keypoints": {"keypoints": 1.0},
@@ -175,12 +176,12 @@ class World(Source):
         same examples.
         Raises ValueError for an unknown part or task.
         """
-        if part not in _PART_TASKS:
-            raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(_PART_TASKS)}.')
+        if part not in PART_TASKS:
+            raise ValueError(f'Got the part "{part}" of the drawn world; expected one of {", ".join(PART_TASKS)}.')
         allowed = sorted(name for name in (*_MAKERS, *_TALKS) if part_of(name) == part)
         if task is not None and task not in allowed:
             raise ValueError(f'Got the task "{task}" for the part "{part}"; expected one of {", ".join(allowed)}.')
-        tasks = _checked(_PART_TASKS[part] if task is None else {task: 1.0})
+        tasks = _checked(PART_TASKS[part] if task is None else {task: 1.0})
         val = World("val", seed=seed, size=self.size)
         label = zlib.crc32(f"{part} {task or ''}".encode())
         make = functools.partial(val._example, tasks, label, part in _IN_TURN and task is None)
