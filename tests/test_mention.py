@@ -21,6 +21,12 @@ def test_a_text_with_mentions_reads_back_from_json():
     assert to_json(from_json(data)) == to_json(talk)
 
 
+def test_words_may_name_what_is_not_there():
+    talk = Conversation((Message("user", (Image(np.zeros((64, 64, 3), np.uint8)), Text("Is there a star?", (Mention(9, 15, []),)))),))
+    (mention,) = from_json(json.loads(json.dumps(to_json(talk)))).messages[0].content[1].mentions
+    assert mention.xyxy.shape == (0, 4)
+
+
 def test_a_text_without_mentions_is_written_as_before():
     assert to_json(Text("a")) == {"type": "text", "text": "a"}
 
@@ -28,7 +34,7 @@ def test_a_text_without_mentions_is_written_as_before():
 @pytest.mark.parametrize("wrong, sentence", [
     ({"start": 4, "end": 4, "xyxy": [[1, 1, 2, 2]]}, "start < end"),
     ({"start": 4, "end": 9.0, "xyxy": [[1, 1, 2, 2]]}, "whole numbers"),
-    ({"start": 0, "end": 2, "xyxy": []}, "at least one box"),
+    ({"start": 0, "end": 2, "xyxy": [[1, 1, 2]]}, "shape"),
     ({"start": 0, "end": 2, "xyxy": [[3, 1, 2, 2]]}, "x1 <= x2"),
     ({"start": 0, "end": 2, "xyxy": [[1, 1, 2, 2]], "image": -1}, "image"),
     ({"start": 0, "end": 90, "xyxy": [[1, 1, 2, 2]]}, "of a text of 29"),
@@ -66,6 +72,8 @@ def test_training_questions_of_the_world_mention_their_things():
         for text in found:
             said = [text.text[mention.start : mention.end] for mention in text.mentions]
             assert all(words.strip() == words and words for words in said)
+        absent = any(not len(mention.xyxy) for text in found for mention in text.mentions)
+        assert absent == (task in ("boxes", "exists", "count")), task
     relation = [text for text in texts(World(tasks={"relation": 1}), 12) if text.mentions]
     assert all(len(text.mentions) == 2 for text in relation)
 

@@ -12,7 +12,10 @@ from superlens.media import Part, frozen_array
 
 @dataclass(frozen=True, eq=False)
 class Mention(Part):
-    """Characters start..end of a text name the things at xyxy (N >= 1, 4), in pixels of picture `image` of the conversation."""
+    """Characters start..end of a text name the things at xyxy (N, 4), in pixels of picture `image` of the conversation.
+
+    Without boxes they name what is not there.
+    """
 
     start: int
     end: int
@@ -25,8 +28,8 @@ class Mention(Part):
         if not isinstance(self.image, int) or self.image < 0:
             raise ValueError(f"A mention's image must be a whole number >= 0, got {self.image!r}.")
         boxes_N4 = frozen_array(self.xyxy, np.float32, "The boxes of a mention", (None, 4))
-        if not len(boxes_N4) or (boxes_N4[:, 2:] < boxes_N4[:, :2]).any():
-            raise ValueError("A mention needs at least one box, each with x1 <= x2 and y1 <= y2.")
+        if (boxes_N4[:, 2:] < boxes_N4[:, :2]).any():
+            raise ValueError("The boxes of a mention need x1 <= x2 and y1 <= y2.")
         object.__setattr__(self, "xyxy", boxes_N4)
 
     def contains(self, other: "Mention") -> bool:

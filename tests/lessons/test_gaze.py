@@ -36,13 +36,25 @@ def test_phrases_look_at_what_their_things_cover():
     kept = samples(model)
     batch = Collator(640, teachers={"gaze": Gaze.of(model.processor)})(kept)["batch"]
     assert batch.lessons["gaze"].count == len(batch.mentions) == sum(len(sample.mentions) for sample in kept) > 4
-    (((size, depth), (positions_M, share_MT)),) = batch.lessons["gaze"].looks.items()
+    (((size, depth), (positions_M, share_MP)),) = batch.lessons["gaze"].looks.items()
     canvas = model.processor.canvas.canvas(128, 128)
     assert canvas.size == size and depth == PHRASE
-    for mention, position, share_T in zip(batch.mentions, positions_M.tolist(), share_MT.numpy()):
+    nowhere = model.processor.grid.count(size)
+    for mention, position, share_P in zip(batch.mentions, positions_M.tolist(), share_MP.numpy()):
         assert position == mention.position
-        assert np.flatnonzero(share_T).tolist() == covered(Boxes("", mention.xyxy_N4), canvas, model.processor.grid).tolist()
-        assert abs(share_T.sum() - 1) < 1e-6
+        there = covered(Boxes("", mention.xyxy_N4), canvas, model.processor.grid).tolist()
+        assert there and nowhere not in there and np.flatnonzero(share_P).tolist() == there
+        assert abs(share_P.sum() - 1) < 1e-6
+
+
+def test_words_for_what_is_not_there_look_nowhere():
+    model = tiny.model()
+    kept = [model.processor.encode(talk) for talk in tiny.conversations(8, tasks={"exists": 1}, turns=(2, 2))]
+    batch = Collator(640, teachers={"gaze": Phrases.of(model.processor)})(kept)["batch"]
+    (((size, _), (_, share_MP)),) = batch.lessons["gaze"].looks.items()
+    there = [len(mention.xyxy_N4) > 0 for mention in batch.mentions]
+    assert (share_MP[:, -1] == 0).tolist() == there and set(there) == {True, False}
+    assert share_MP.shape[1] == model.processor.grid.count(size) + 1
 
 
 def test_the_states_of_an_answer_look_at_what_it_shows():
@@ -73,13 +85,13 @@ def test_phrases_leave_the_states_of_answers_alone():
 def test_looking_at_the_right_place_costs_least():
     model = tiny.model()
     looks = gazed(Collator(640)(samples(model))["batch"], model.processor.grid)
-    (((size, _), (positions_M, share_MT)),) = looks.looks.items()
+    (((size, _), (positions_M, share_MP)),) = looks.looks.items()
     place_TD = model.projector.places(size).detach()
-    place_TD = place_TD - place_TD.mean(0)
-    middle_LD = torch.zeros(int(positions_M.max()) + 1, place_TD.shape[1])
+    place_PD = torch.cat([place_TD - place_TD.mean(0), place_TD.mean(0, keepdim=True)])
+    middle_LD = torch.zeros(int(positions_M.max()) + 1, place_PD.shape[1])
     costs = []
-    for looked_MT in (share_MT, share_MT.flip(1)):
-        middle_LD[positions_M] = looked_MT @ place_TD
+    for looked_MP in (share_MP, share_MP.roll(1, 1)):
+        middle_LD[positions_M] = looked_MP @ place_PD
         total, count = gaze_loss([middle_LD[None]] * 3, model.projector, looks)
         costs.append(float(total.detach()) / count)
     assert costs[0] < costs[1]

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP50"}  # what a curve shows, and what decides
 METRIC = {"boxes": "ap", "masks": "miou", "moments": "tiou", "keypoints": "oks"}
 # What the base is asked. "echo": the names of things, said back. No other answer repeats its question, and every link's does.
-WORDS = {"echo": 2.0, **dict.fromkeys(("describe", "count", "colour", "exists", "relation", "place", "side"), 1.0)}
+WORDS = {"echo": 2.0, "exists": 2.0, **dict.fromkeys(("describe", "count", "colour", "relation", "place", "side"), 1.0)}
 # Higher rates wash out what random weights were given and what the base has learned, before links make use of it.
 RATES = {"language.model.model.layers.*": 5e-4, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
 MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]

@@ -5,10 +5,11 @@ tells a small new model that in one bit; the boxes of what its words name (`Text
 The state of the phrase's last token is drawn towards the embeddings of the places (those that the projector adds to visual tokens)
 that the things cover; that of a phrase with others in it ("the star left of the moon") a little later, when those are known. In an
 answer the last states from which boxes or masks are read are drawn to the places of those boxes and masks: decoders know where their
-cells lie, so a request that names a place singles a thing out.
+cells lie, so a request that names a place singles a thing out. A phrase for what is not there is drawn to what all places have in
+common, which stands for nowhere: whether a thing is there is known before any answer asks.
 Own design; cf. the attention supervised by alignments of Liu et al. (AAAI 2017, arXiv 1605.09553).
 
-Shapes: M mentions, T visual tokens of a picture, D width of the language model.
+Shapes: M mentions, T visual tokens of a picture, P places (theirs and nowhere), D width of the language model.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Phrases(Gaze):
 
 @dataclass
 class Gazed:
-    """What looks where: {(canvas size, depth): (positions_M flat in the batch, share_MT of every token, each row 1)}.
+    """What looks where: {(canvas size, depth): (positions_M flat in the batch, share_MP of every place, each row 1)}.
 
     depth: which share of the language model's blocks has been passed.
     """
@@ -98,21 +99,27 @@ def phrases(batch: Batch) -> Seen:
 def answers(batch: Batch) -> Seen:
     """The states that boxes and masks are read from."""
     # Position 0 is a picture's, or that of a batch without sequences (`think: false`).
-    groups = [placed for placed in batch.groups if isinstance(placed.group.target, (Boxes, Masks)) and all(placed.positions)]
+    seen = [placed for placed in batch.groups if isinstance(placed.group.target, (Boxes, Masks)) and all(placed.positions)]
+    groups = [placed for placed in seen if shows(placed.group.target)]
     return [(position, placed.picture, placed.group.target, ANSWER) for placed in groups for position in placed.positions]
 
 
+def shows(target: Boxes | Masks) -> bool:
+    """Whether there is anything in it that counts."""
+    return bool(target.count) and (target.ignore is None or not target.ignore.all())
+
+
 def looks(rows: Iterable[tuple[Hashable, int, Canvas, Boxes | Masks]], grid: TokenGrid) -> dict[Hashable, tuple[Tensor, Tensor]]:
-    """(key, index, canvas, target in its pixels) -> {key: (indices [M], share [M, T] of every visual token that the target covers,
-    each row 1)}. Targets that cover nothing are left out."""
+    """(key, index, canvas, target in its pixels) -> {key: (indices [M], share [M, P] of every place that the target covers, each row
+    1)}. Places are those of the T visual tokens, then nowhere, where targets lie that cover nothing: P = T + 1."""
     found: dict[Hashable, list[tuple[int, np.ndarray]]] = {}
     for key, index, canvas, target in rows:
-        share_T = np.zeros(grid.count(canvas.size), np.float32)
-        share_T[covered(target, canvas, grid)] = 1
-        if share_T.any():
-            found.setdefault(key, []).append((index, share_T / share_T.sum()))
+        share_P = np.zeros(grid.count(canvas.size) + 1, np.float32)
+        share_P[covered(target, canvas, grid)] = 1
+        share_P[-1] = not share_P.any()
+        found.setdefault(key, []).append((index, share_P / share_P.sum()))
     return {
-        key: (torch.tensor([index for index, _ in rows]), torch.from_numpy(np.stack([share_T for _, share_T in rows])))
+        key: (torch.tensor([index for index, _ in rows]), torch.from_numpy(np.stack([share_P for _, share_P in rows])))
         for key, rows in found.items()
     }
 
@@ -124,14 +131,15 @@ def gaze_loss(states: Sequence[Tensor], projector, gazed: Gazed) -> tuple[Tensor
     """
     blocks = len(states) - 1
     total = states[0].new_zeros((), dtype=torch.float32)
-    for (size, depth), (positions_M, share_MT) in gazed.looks.items():
+    for (size, depth), (positions_M, share_MP) in gazed.looks.items():
         state_LD = states[int(depth * blocks)].flatten(0, 1)
-        total = total + places_loss(state_LD[positions_M], projector.places(size), share_MT)
+        total = total + places_loss(state_LD[positions_M], projector.places(size), share_MP)
     return total, gazed.count
 
 
-def places_loss(state_MD: Tensor, place_TD: Tensor, share_MT: Tensor) -> Tensor:
+def places_loss(state_MD: Tensor, place_TD: Tensor, share_MP: Tensor) -> Tensor:
     """Sum of the cross-entropy of every row's places among all of them, by the cosine of state and place."""
-    place_TD = F.normalize((place_TD - place_TD.mean(0)).float(), dim=1)
-    chance_MT = (F.normalize(state_MD.float(), dim=1) @ place_TD.T * SHARPNESS).log_softmax(1)
-    return -(share_MT * chance_MT).sum() * WEIGHT
+    common_1D = place_TD.mean(0, keepdim=True)
+    place_PD = F.normalize(torch.cat([place_TD - common_1D, common_1D]).float(), dim=1)
+    chance_MP = (F.normalize(state_MD.float(), dim=1) @ place_PD.T * SHARPNESS).log_softmax(1)
+    return -(share_MP * chance_MP).sum() * WEIGHT

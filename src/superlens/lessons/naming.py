@@ -106,7 +106,7 @@ def _named_things(batch: Batch) -> Iterator[tuple[int, Boxes | Masks, Sequence[i
         if isinstance(group.target, (Boxes, Masks)) and group.target.count and len(group.label.split()) <= MOST_WORDS:
             yield placed.picture, group.target, group.words
     for mention in batch.mentions:
-        if not mention.nested:
+        if not mention.nested and len(mention.xyxy_N4):
             yield mention.picture, Boxes("", mention.xyxy_N4), mention.words
 
 

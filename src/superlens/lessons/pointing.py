@@ -5,7 +5,7 @@ thing that is marked (the target of the batch that lies under it), as visual tok
 places it covers (those that the projector adds to visual tokens), as phrases are (`gaze`): so it can be looked up like both.
 Own design.
 
-Shapes: R regions of a batch, P pairs of a region and a word, T visual tokens of a picture, D width of the language model.
+Shapes: R regions of a batch, P places (see `gaze`), D width of the language model.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Pointing:
 
 @dataclass
 class Marked:
-    """names: pairs of a region's number and a word. looks: canvas size -> (numbers_R, share_RT of every visual token, each row 1)."""
+    """names: pairs of a region's number and a word. looks: canvas size -> (numbers_R, share_RP of every place, each row 1)."""
 
     names: Named
     looks: dict[tuple[int, int], tuple[Tensor, Tensor]]
@@ -66,8 +66,8 @@ class Marked:
         tokens = outputs.visual[sum(map(len, (scene.canvases for scene in outputs.scenes))) :]
         total = naming_loss(tokens, model.language, self.names)[0] if self.names.count else 0.0
         tokens_RD = torch.cat(tokens)
-        for size, (numbers_R, share_RT) in self.looks.items():
-            total = total + places_loss(tokens_RD[numbers_R], model.projector.places(size), share_RT)
+        for size, (numbers_R, share_RP) in self.looks.items():
+            total = total + places_loss(tokens_RD[numbers_R], model.projector.places(size), share_RP)
         return total, self.count
 
 

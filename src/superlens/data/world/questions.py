@@ -96,9 +96,14 @@ def exists(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | N
         words = article(kind.words())
         return say("exists", "Yes.", rng, setting, about=mentioned(scene, {words: kind.find(scene)}), thing=words)
     if not setting.held_out and rng.random() < 0.15:
-        return say("exists", "No.", rng, setting, thing=article(noun(rng)))
-    kind = _missing(scene, rng, setting)
-    return None if kind is None else say("exists", "No.", rng, setting, thing=article(kind.words()))
+        name = noun(rng)
+    else:
+        kind = _missing(scene, rng, setting)
+        name = kind and kind.words()
+    if name is None:
+        return None
+    words = article(name)
+    return say("exists", "No.", rng, setting, about=mentioned(scene, {words: []}), thing=words)
 
 
 def _missing(scene: Scene, rng: np.random.Generator, setting: Setting) -> Kind | None:

@@ -93,8 +93,8 @@ def say(
 
 
 def mentioned(scene: Scene, names: Mapping[str, Sequence[int]], within: str = "") -> About:
-    """Phrases and the things they name (by index), for `Turn.about`; those that name nothing are left out."""
-    return tuple((words, part_of(scene, words, indices, masks=False), within) for words, indices in names.items() if indices)
+    """Phrases and the things they name (by index; none where there is no such thing), for `Turn.about`."""
+    return tuple((words, part_of(scene, words, indices, masks=False), within) for words, indices in names.items())
 
 
 def part_of(scene: Scene, label: str, indices: Sequence[int], masks: bool) -> Boxes | Masks:
