@@ -9,6 +9,8 @@ import numpy as np
 
 from superlens.media import Part, frozen_array
 
+MOST_WORDS = 3  # longer labels are descriptions that also speak of other things ("the ring left of the small star")
+
 
 @dataclass(frozen=True, eq=False)
 class Mention(Part):

@@ -13,6 +13,7 @@ import numpy as np
 
 from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Seen, Slots, Token, Value, Words, kind_of
 from superlens.links.codec import CodecFormat
+from superlens.mention import MOST_WORDS
 from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Mention, Message, Part, Region, Text
 from superlens.reading import AnswerReader, Written
 from superlens.video import Video
@@ -33,8 +34,8 @@ class Sample:
     ids_T: token ids, or PICTURE / SLOT / REGION. labels_T: the id to be predicted AT each position (already shifted), or NO_LABEL.
     pictures: uint8 canvas pixels (H, W, 3) and geometries. visual: (first position, count, picture). slots: (first position, link).
     values: (position, link, value, whether it is learned). regions: (position, picture, bool mask (H, W) on its canvas, whether it is
-    wanted). mentions: (position of the last token, picture, ids of its tokens, boxes (N, 4) in canvas pixels, whether others stand in
-    it).
+    wanted). mentions, of questions and, in training, of labels in answers: (position of the last token, picture, ids of its tokens,
+    boxes (N, 4) in canvas pixels, whether others stand in it).
     videos: (first position, count, frames as canvas pixels, geometry, ids of what is said of each frame's second).
     groups: the parts written in it, with targets in canvas pixels.
     """
@@ -237,14 +238,17 @@ class Writer:
         places = self._extend(self.processor.words(words), learn)
         if not part.mentions or words != part.text:
             return
-        starts = [start for start, _ in self.processor.spans(words)]
         for mention in part.mentions:
-            canvas = self._canvas_of(mention, f"'{words[mention.start : mention.end]}'")
-            before = sum(start <= mention.start for start in starts) - 1  # a token may begin with the space before its word
-            until = sum(start < mention.end for start in starts)
-            said = tuple(self.ids[at] for at in places[max(before, 0) : until])
             nested = any(mention.contains(other) for other in part.mentions)
-            self.out.mentions.append((places[until - 1], mention.image, said, canvas.boxes_to_canvas(mention.xyxy), nested))
+            self._mention(mention, words, places, nested, self._canvas_of(mention, f"'{words[mention.start : mention.end]}'"))
+
+    def _mention(self, mention: Mention, words: str, places: list[int], nested: bool, canvas: Canvas) -> None:
+        """Note what some of these words, which stand at these places, name."""
+        starts = [start for start, _ in self.processor.spans(words)]
+        before = sum(start <= mention.start for start in starts) - 1  # a token may begin with the space before its word
+        until = sum(start < mention.end for start in starts)
+        said = tuple(self.ids[at] for at in places[max(before, 0) : until])
+        self.out.mentions.append((places[until - 1], mention.image, said, canvas.boxes_to_canvas(mention.xyxy), nested))
 
     def sample(self) -> Sample:
         """The finished sample, labels shifted."""
@@ -312,9 +316,12 @@ class Writer:
         form = self.processor.format_of(part)
         canvas, image = self._spoken_of(part, form)
         routed: list[list[int]] = []  # positions of each routing token and what follows it
-        absent = False
+        absent, named = False, not learn
         for piece in form.write(part, canvas):
             at = self._write(piece, form, learn)
+            if not named and isinstance(piece, Words) and (mention := label_of(part, piece.text)):
+                self._mention(mention, piece.text, at, len(part.label.split()) > MOST_WORDS, canvas)
+                named = True
             role = self.processor.roles[piece.name] if isinstance(piece, Token) else None
             if role in ROUTING:
                 routed.append(at)
@@ -362,6 +369,17 @@ class Writer:
             return at
         self.out.slots.append((len(self.ids), form.name))
         return self._extend([SLOT] * piece.count, False)
+
+
+def label_of(part: Part, words: str) -> Mention | None:
+    """The label of boxes or masks of a picture, where it stands in these words, and what it names: none where all are ignored."""
+    if not isinstance(part, (Boxes, Masks)) or not part.label or part.label not in words:
+        return None
+    there = part if part.ignore is None else part.select(~part.ignore)
+    if part.count and not there.count:
+        return None
+    at = words.index(part.label)
+    return Mention(at, at + len(part.label), there.xyxy if isinstance(there, Boxes) else there.bounds, part.image)
 
 
 def objects_of(message: Message) -> list[Region]:

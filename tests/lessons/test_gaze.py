@@ -6,7 +6,7 @@ import torch
 
 from superlens.lessons.gaze import ANSWER, NESTED, PHRASE, Gaze, Phrases, gaze_loss, gazed
 from superlens.lessons.naming import covered
-from superlens.message import Boxes
+from superlens.message import Boxes, Conversation, Text
 from superlens.recipes.schema import Stage
 from superlens.train import trainer
 from superlens.train.rows import Collator
@@ -55,6 +55,26 @@ def test_words_for_what_is_not_there_look_nowhere():
     there = [len(mention.xyxy_N4) > 0 for mention in batch.mentions]
     assert (share_MP[:, -1] == 0).tolist() == there and set(there) == {True, False}
     assert share_MP.shape[1] == model.processor.grid.count(size) + 1
+
+
+def test_labels_of_answers_are_mentions_where_they_end():
+    model = tiny.model()
+    seen = set()
+    for talk in tiny.conversations(8, tasks={"boxes": 1, "masks": 1}, turns=(1, 1)):
+        sample = model.processor.encode(talk)
+        answered = [mention for mention in sample.mentions if sample.labels_T[mention[0] - 1] >= 0]
+        parts = [part for part in talk.messages[-1].content if not isinstance(part, Text)]
+        assert len(answered) == len(parts)
+        for (at, picture, said, boxes_N4, nested), part in zip(answered, parts, strict=True):
+            kept = [index for index in sample.ids_T[: at + 1] if 0 <= index < model.vocabulary]
+            assert model.processor.tokenizer.decode(kept).endswith(part.label)
+            assert sample.ids_T[at + 1] == model.processor.token_ids["</p>"]
+            assert model.processor.tokenizer.decode(said).strip() == part.label and not nested and picture == 0
+            seen.add(len(boxes_N4) > 0)
+            assert len(boxes_N4) in (part.count, part.select(~part.ignore).count if part.ignore is not None else part.count)
+        asked = model.processor.encode(Conversation(talk.messages[:-1]), answer=False)
+        assert len(asked.mentions) == len(sample.mentions) - len(answered)
+    assert seen == {True, False}
 
 
 def test_the_states_of_an_answer_look_at_what_it_shows():

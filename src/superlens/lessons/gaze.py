@@ -6,7 +6,8 @@ The state of the phrase's last token is drawn towards the embeddings of the plac
 that the things cover; that of a phrase with others in it ("the star left of the moon") a little later, when those are known. In an
 answer the last states from which boxes or masks are read are drawn to the places of those boxes and masks: decoders know where their
 cells lie, so a request that names a place singles a thing out. A phrase for what is not there is drawn to what all places have in
-common, which stands for nowhere: whether a thing is there is known before any answer asks.
+common, which stands for nowhere. Labels of boxes and masks in answers are such phrases, too: whether a thing is there is known where
+its label ends.
 Own design; cf. the attention supervised by alignments of Liu et al. (AAAI 2017, arXiv 1605.09553).
 
 Shapes: M mentions, T visual tokens of a picture, P places (theirs and nowhere), D width of the language model.

@@ -21,12 +21,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from superlens.batch import Batch
+from superlens.mention import MOST_WORDS
 from superlens.message import Boxes, Masks
 from superlens.vision.canvas import Canvas, TokenGrid
 
 SHARPNESS = 20.0  # cosines lie in -1..1; a token that shows three words has about 0.58 with each
 WEIGHT = 0.5
-MOST_WORDS = 3  # longer labels are descriptions that also speak of other things ("the ring left of the small star")
 COVERED = 0.3  # share of a token's area
 PLACES = ("left", "right", "top", "bottom")  # thirds of the picture; a token in the middle has none of them
 
@@ -100,13 +100,16 @@ def named(batch: Batch, naming: Naming) -> Named:
 
 
 def _named_things(batch: Batch) -> Iterator[tuple[int, Boxes | Masks, Sequence[int]]]:
-    """(picture, where, ids of the words) of labels and phrases that are no descriptions."""
+    """(picture, where, ids of the words) of labels and phrases that are no descriptions, each once."""
+    told = set()
     for placed in batch.groups:
         group = placed.group
         if isinstance(group.target, (Boxes, Masks)) and group.target.count and len(group.label.split()) <= MOST_WORDS:
+            told.add((placed.picture, tuple(group.words)))
             yield placed.picture, group.target, group.words
     for mention in batch.mentions:
-        if not mention.nested and len(mention.xyxy_N4):
+        if not mention.nested and len(mention.xyxy_N4) and (mention.picture, mention.words) not in told:
+            told.add((mention.picture, mention.words))
             yield mention.picture, Boxes("", mention.xyxy_N4), mention.words
 
 

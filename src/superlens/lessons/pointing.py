@@ -19,7 +19,8 @@ from torch import Tensor
 
 from superlens.batch import Batch, Placed, Pointed
 from superlens.lessons.gaze import looks, places_loss
-from superlens.lessons.naming import MOST_WORDS, Named, naming_loss
+from superlens.lessons.naming import Named, naming_loss
+from superlens.mention import MOST_WORDS
 from superlens.message import Boxes, Masks, mask_bounds
 from superlens.vision.canvas import TokenGrid
 
