@@ -35,6 +35,18 @@ def test_heads_look_at_the_token_before_and_at_what_came_next():
             assert next_one[0] <= second[:, head, later, later - 12].mean() <= next_one[1]
 
 
+@torch.no_grad()
+def test_quiet_and_wide_heads_look_things_up_over_two_hundred_tokens():
+    words = torch.stack([torch.randperm(500, generator=torch.Generator().manual_seed(row))[:200] for row in range(2)])
+    ids, later = torch.cat([words, words], 1), torch.arange(200, 399)
+    wide = {"num_attention_heads": 4, "rope_parameters": {"rope_type": "default", "rope_theta": 1e8}, "max_position_embeddings": 512}
+    found = []
+    for quiet in (1.0, 0.1):
+        second = attentions(language_of({"type": "lookup", "quiet": quiet}, **wide), ids)[1]
+        found.append(float(second[:, 0, later, later - 199].mean()))
+    assert found[0] < 0.5 < found[1]
+
+
 def test_all_else_stays_as_chance_made_it():
     wired, plain = (language_of(start).model.state_dict() for start in ("lookup", None))
     changed = {name for name in plain if not torch.equal(wired[name], plain[name])}
@@ -46,6 +58,7 @@ def test_all_else_stays_as_chance_made_it():
 
 def test_recipes_in_nanos_size_begin_with_it_and_nano_as_it_was_made():
     assert read_recipe("lisa", ["scale=nano"]).to_dict()["language"]["start"] == "lookup"
+    assert read_recipe("lm4lv", ["scale=nano"]).to_dict()["language"]["start"] == {"type": "lookup", "quiet": 0.1}
     assert "start" not in read_recipe("nano").to_dict()["language"]
 
 
@@ -64,6 +77,12 @@ def test_what_it_can_not_be_wired_into(changes):
         language_of("lookup", **changes)
 
 
-def test_an_unknown_start():
-    with pytest.raises(ValueError, match=r"language\.start is lookup, or left out; got 'copy'"):
-        language_of("copy")
+@pytest.mark.parametrize("start", ["copy", {"type": "copy"}, {"quiet": 0.1}])
+def test_an_unknown_start(start):
+    with pytest.raises(ValueError, match=r"language\.start is lookup, or left out; got "):
+        language_of(start)
+
+
+def test_an_unknown_option_of_the_start():
+    with pytest.raises(ValueError, match=r"language\.start: lookup has the options quiet and seed; got 'loud'"):
+        language_of({"type": "lookup", "loud": 1})

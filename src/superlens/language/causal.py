@@ -47,21 +47,24 @@ class CausalLanguage(nn.Module):
     """A causal LM built from its config; its table and head are never resized.
 
     config: the LM's config as a dict with `model_type`. adapter: None, or a LoRA by PEFT:
-    {type: lora, rank: 32, alpha: 64, targets: "all-linear" | [names]}. start: what random weights begin with beside chance: None, or
-    "lookup" (`wire_lookup`). ValueError for another.
+    {type: lora, rank: 32, alpha: 64, targets: "all-linear" | [names]}. start: what random weights begin with beside chance: None,
+    "lookup" (`wire_lookup`), or {type: lookup, quiet: 0.1} with options of it. ValueError for another.
     """
 
-    def __init__(self, config: dict, adapter: dict | None = None, start: str | None = None):
+    def __init__(self, config: dict, adapter: dict | None = None, start: str | dict | None = None):
         from transformers import AutoModelForCausalLM
 
         super().__init__()
         self.model = AutoModelForCausalLM.from_config(resolve_config(config))
         self.model.config.use_cache = False
         self.takes_positions = "position_ids" in self._accepted()
-        if start not in (None, "lookup"):
+        options = dict(start) if isinstance(start, dict) else {"type": start}
+        if options.pop("type", "") not in (None, "lookup"):
             raise ValueError(f"language.start is lookup, or left out; got '{start}'.")
+        if unknown := options.keys() - {"quiet", "seed"}:
+            raise ValueError(f"language.start: lookup has the options quiet and seed; got '{min(unknown)}'.")
         if start and not self.model.get_input_embeddings().weight.is_meta:
-            wire_lookup(self.model)
+            wire_lookup(self.model, **options)
         if adapter:
             self.adapt(adapter)
 

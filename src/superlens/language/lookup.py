@@ -30,8 +30,11 @@ ASIDE, SAID = 2.0, 4.0  # how much of a token is copied, in lengths of its embed
 
 
 @torch.no_grad()
-def wire_lookup(model: nn.Module, seed: int = 0) -> None:
+def wire_lookup(model: nn.Module, seed: int = 0, quiet: float = 1.0) -> None:
     """Wire these heads into a language model of Llama's kind with random weights, in place. seed: of the directions.
+
+    quiet: what all other heads and the perceptrons add is multiplied by it. What they add by chance is louder than embeddings are, and
+    over some hundred tokens the heads mistake one for another.
 
     Raises ValueError for a model without rotary positions, of one block, with heads that are too narrow, or that norms its queries.
     """
@@ -45,6 +48,9 @@ def wire_lookup(model: nn.Module, seed: int = 0) -> None:
             f"language.start: lookup is for models of Llama's kind, of two blocks or more, with heads of {2 * SLOW + 2} or more and as "
             f"many keys as queries; got '{model.config.model_type}'."
         )
+    for block in blocks:
+        block.self_attn.o_proj.weight *= quiet
+        block.mlp.down_proj.weight *= quiet
     table = model.get_input_embeddings().weight
     wide, generator = table.shape[1], torch.Generator().manual_seed(seed)
     common_D = nn.functional.normalize(torch.randn(wide, generator=generator), dim=0)
