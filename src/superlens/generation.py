@@ -56,6 +56,14 @@ class Speaker:
     last: bool = False  # the next step is fed only for its hidden states: the answer is as long as it may be
     done: bool = False
 
+    @property
+    def said(self) -> int:
+        """How many continuous values stand right before the last one, one after another."""
+        at = first = len(self.written.ids) - 1
+        while first - 1 in self.written.values:
+            first -= 1
+        return at - first
+
 
 class Generator:
     """Answers prompts of one model.
@@ -282,7 +290,7 @@ class Generator:
         for row, speaker in enumerate(speakers):
             if speaker.value is not None and not speaker.done:
                 link = self.model.links[self.anchors[speaker.feed]]
-                embeds_SWD[row, 0] = link.embed_value(speaker.value, self.model.projector).to(embeds_SWD.dtype)
+                embeds_SWD[row, 0] = link.embed_value(speaker.value, self.model.projector, speaker.said).to(embeds_SWD.dtype)
         if W > 1:
             embeds_SWD = torch.cat([embeds_SWD, embeds_SWD.new_zeros(len(speakers), W - 1, embeds_SWD.shape[2])], 1)
             for row, rows_nD in queries.items():

@@ -71,8 +71,10 @@ def test_features_enter_through_the_projector_and_are_learned_from_the_state_bef
     assert float(losses["restore.value"][0].detach()) == pytest.approx(total, rel=1e-4)
 
 
-def test_what_is_generated_is_what_reading_the_whole_says(model):
+@pytest.mark.parametrize("places", [0, TOKENS])
+def test_what_is_generated_is_what_reading_the_whole_says(places):
     """With the answer's own features in their place, one forward over the whole predicts each of them again."""
+    model = tiny.model(**(RECIPE | {"projector": RECIPE["projector"] | {"places": places}})).eval()
     answered = model.ask(question(), answer_with="restore", max_new_tokens=2)
     assert answered.images[0].size == (32, 32) and answered.images[0].of == 0 and answered.images[0].restored
     prompt = model.processor.encode(question(), answer=False)
@@ -89,6 +91,11 @@ def test_what_is_generated_is_what_reading_the_whole_says(model):
         hidden = model.think(embeds[None], torch.arange(len(embeds))[None])[0]
         again = model.links["restore"].out(hidden[len(prompt) : len(prompt) + TOKENS])
     assert torch.allclose(again, values, atol=1e-4)
+
+
+def test_a_picture_of_more_tokens_than_places_is_refused():
+    model = tiny.model(**(RECIPE | {"projector": RECIPE["projector"] | {"places": TOKENS - 1}})).eval()
+    refused(lambda: model.ask(question()), "projector", "16 places")
 
 
 def test_answers_are_the_same_at_batch_1_and_8(model):

@@ -111,9 +111,9 @@ class FeatureLink(Link):
         """[C] the feature that the state before it means."""
         return self.out(hidden_D)
 
-    def embed_value(self, value_C: Tensor, projector: nn.Module) -> Tensor:
-        """[C] -> [D], as the projector brings the features of pictures that are shown."""
-        return projector.project(value_C[None, None].to(self.out.weight.dtype))[0, 0]
+    def embed_value(self, value_C: Tensor, projector: nn.Module, at: int) -> Tensor:
+        """[C] -> [D], as the projector brings the features of pictures that are shown. at: which of its picture it is."""
+        return projector.project(value_C[None, None].to(self.out.weight.dtype), at)[0, 0]
 
     def value_count(self, batch) -> float:
         """How many pictures are to be said."""

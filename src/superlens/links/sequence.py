@@ -84,7 +84,7 @@ class SequenceLink(CodecLink):
         below, above = (F.cross_entropy(logits_PV.float(), first + anchor_P, reduction="none") for anchor_P in (below_P, above_P))
         return torch.lerp(below, above, share_P).sum()
 
-    def embed_value(self, value: float, projector=None) -> Tensor:
+    def embed_value(self, value: float, projector=None, at: int = 0) -> Tensor:
         """One place -> [D]."""
         return self.embed_values(torch.tensor([value], device=self.token_rows.device))[0]
 

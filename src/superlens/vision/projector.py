@@ -104,18 +104,30 @@ class MergeProjector(Projector):
 
 
 class TokenProjector(nn.Module):
-    """One linear layer over the tokens of an eye that has no map, a class token among them (LM4LV's adapter): nothing is pooled, and
-    nothing added, so that what the eye saw can be drawn again. lead: tokens before those of the cells (1 for a class token)."""
+    """One linear layer over the tokens of an eye that has no map, a class token among them (LM4LV's adapter): nothing is pooled, so
+    that what the eye saw can be drawn again. lead: tokens before those of the cells (1 for a class token).
 
-    def __init__(self, in_channels: int, width: int, stride: int, scale: float, lead: int = 0):
+    places: P learned vectors, added to the first P tokens of a picture. What a masked autoencoder says of a patch tells little of where
+    it lies, and patches of one sky are alike: a language model that looks for one finds another. LM4LV has none (0).
+    """
+
+    def __init__(self, in_channels: int, width: int, stride: int, scale: float, lead: int = 0, places: int = 0):
         super().__init__()
         self.grid = EveryToken(stride, lead)
         self.layers = nn.Linear(in_channels, width)
         nn.init.normal_(self.layers.weight, std=scale / in_channels**0.5)
         nn.init.zeros_(self.layers.bias)
+        self.place_PD = nn.Parameter(torch.randn(places, width) * scale) if places else None
 
-    def project(self, cells_BTC: Tensor) -> Tensor:
-        return self.layers(cells_BTC)
+    def project(self, cells_BTC: Tensor, first: int = 0) -> Tensor:
+        """first: which token of its picture the first one is. ValueError for more tokens than places."""
+        tokens_BTD = self.layers(cells_BTC)
+        if self.place_PD is None:
+            return tokens_BTD
+        last = first + tokens_BTD.shape[1]
+        if last > len(self.place_PD):
+            raise ValueError(f"projector: pictures have more tokens than its {len(self.place_PD)} places.")
+        return tokens_BTD + self.place_PD[first:last]
 
     def forward(self, tokens_BC1T: Tensor, canvas_size: tuple[int, int]) -> Tensor:
         """[B, C, 1, T] -> [B, T, D]."""
