@@ -373,13 +373,14 @@ class Writer:
 
 def label_of(part: Part, words: str) -> Mention | None:
     """The label of boxes or masks of a picture, where it stands in these words, and what it names: none where all are ignored."""
-    if not isinstance(part, (Boxes, Masks)) or not part.label or part.label not in words:
+    # Not the "box" of JSON's "bbox_2d".
+    found = re.search(rf"(?<!\w){re.escape(part.label)}(?!\w)", words) if isinstance(part, (Boxes, Masks)) and part.label else None
+    if found is None:
         return None
     there = part if part.ignore is None else part.select(~part.ignore)
     if part.count and not there.count:
         return None
-    at = words.index(part.label)
-    return Mention(at, at + len(part.label), there.xyxy if isinstance(there, Boxes) else there.bounds, part.image)
+    return Mention(*found.span(), there.xyxy if isinstance(there, Boxes) else there.bounds, part.image)
 
 
 def objects_of(message: Message) -> list[Region]:

@@ -40,11 +40,13 @@ def test_quiet_and_wide_heads_look_things_up_over_two_hundred_tokens():
     words = torch.stack([torch.randperm(500, generator=torch.Generator().manual_seed(row))[:200] for row in range(2)])
     ids, later = torch.cat([words, words], 1), torch.arange(200, 399)
     wide = {"num_attention_heads": 4, "rope_parameters": {"rope_type": "default", "rope_theta": 1e8}, "max_position_embeddings": 512}
-    found = []
-    for quiet in (1.0, 0.1):
-        second = attentions(language_of({"type": "lookup", "quiet": quiet}, **wide), ids)[1]
-        found.append(float(second[:, 0, later, later - 199].mean()))
-    assert found[0] < 0.5 < found[1]
+
+    def found(start, **changes):
+        second = attentions(language_of(start, **({"max_position_embeddings": 512} | changes)), ids)[1]
+        return float(second[:, 0, later, later - 199].mean())
+
+    assert found({"type": "lookup", "quiet": 0.1}, **wide) > 0.5
+    assert max(found("lookup"), found("lookup", **wide), found({"type": "lookup", "quiet": 0.1})) < 0.35
 
 
 def test_all_else_stays_as_chance_made_it():
@@ -77,10 +79,16 @@ def test_what_it_can_not_be_wired_into(changes):
         language_of("lookup", **changes)
 
 
-@pytest.mark.parametrize("start", ["copy", {"type": "copy"}, {"quiet": 0.1}])
+@pytest.mark.parametrize("start", ["copy", {"type": "copy"}, {"quiet": 0.1}, {"type": None}, {}])
 def test_an_unknown_start(start):
     with pytest.raises(ValueError, match=r"language\.start is lookup, or left out; got "):
         language_of(start)
+
+
+@pytest.mark.parametrize("quiet", [-1, 2.0, "much"])
+def test_how_quiet_it_can_be(quiet):
+    with pytest.raises(ValueError, match=r"language\.start: quiet is a number from 0 to 1"):
+        language_of({"type": "lookup", "quiet": quiet})
 
 
 def test_an_unknown_option_of_the_start():

@@ -7,6 +7,7 @@ import torch
 from superlens.lessons.gaze import ANSWER, NESTED, PHRASE, Gaze, Phrases, gaze_loss, gazed
 from superlens.lessons.naming import covered
 from superlens.message import Boxes, Conversation, Text
+from superlens.processor import label_of
 from superlens.recipes.schema import Stage
 from superlens.train import trainer
 from superlens.train.rows import Collator
@@ -75,6 +76,15 @@ def test_labels_of_answers_are_mentions_where_they_end():
         asked = model.processor.encode(Conversation(talk.messages[:-1]), answer=False)
         assert len(asked.mentions) == len(sample.mentions) - len(answered)
     assert seen == {True, False}
+
+
+def test_a_label_is_found_as_a_word_of_its_own():
+    words = '{"bbox_2d": [1, 2, 3, 4], "label": "box"}'
+    mention = label_of(Boxes("box", [[1, 2, 3, 4]]), words)
+    assert (mention.start, words[mention.start : mention.end]) == (words.rindex("box"), "box")
+    assert label_of(Boxes("ring", [[1, 2, 3, 4]]), " string") is None
+    hidden = Boxes("box", [[1, 2, 3, 4]], ignore=[True])
+    assert label_of(hidden, words) is None and not len(label_of(Boxes("box", []), words).xyxy)
 
 
 def test_the_states_of_an_answer_look_at_what_it_shows():

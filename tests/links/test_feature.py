@@ -98,6 +98,11 @@ def test_a_picture_of_more_tokens_than_places_is_refused():
     refused(lambda: model.ask(question()), "projector", "16 places")
 
 
+@pytest.mark.parametrize("places", [-1, "many"])
+def test_places_are_a_number(places):
+    refused(lambda: tiny.model(**(RECIPE | {"projector": RECIPE["projector"] | {"places": places}})), "projector", "0 or more")
+
+
 def test_answers_are_the_same_at_batch_1_and_8(model):
     words = ("Remove the noise.", "Mirror it.", "Less grain, please, and flip it.")
     asked = [question(seed, one) for seed, one in enumerate(words)]

@@ -58,8 +58,8 @@ class CausalLanguage(nn.Module):
         self.model = AutoModelForCausalLM.from_config(resolve_config(config))
         self.model.config.use_cache = False
         self.takes_positions = "position_ids" in self._accepted()
-        options = dict(start) if isinstance(start, dict) else {"type": start}
-        if options.pop("type", "") not in (None, "lookup"):
+        options = {"type": start} if isinstance(start, str) else dict(start or {})
+        if options.pop("type", None) != "lookup" and start is not None:
             raise ValueError(f"language.start is lookup, or left out; got '{start}'.")
         if unknown := options.keys() - {"quiet", "seed"}:
             raise ValueError(f"language.start: lookup has the options quiet and seed; got '{min(unknown)}'.")

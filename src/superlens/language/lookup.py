@@ -33,11 +33,14 @@ ASIDE, SAID = 2.0, 4.0  # how much of a token is copied, in lengths of its embed
 def wire_lookup(model: nn.Module, seed: int = 0, quiet: float = 1.0) -> None:
     """Wire these heads into a language model of Llama's kind with random weights, in place. seed: of the directions.
 
-    quiet: what all other heads and the perceptrons add is multiplied by it. What they add by chance is louder than embeddings are, and
-    over some hundred tokens the heads mistake one for another.
+    quiet: 0..1, what all other heads and the perceptrons add is multiplied by it. What they add by chance is louder than embeddings
+    are, and over some hundred tokens the heads mistake one for another.
 
-    Raises ValueError for a model without rotary positions, of one block, with heads that are too narrow, or that norms its queries.
+    Raises ValueError for a model without rotary positions, of one block, with heads that are too narrow, or that norms its queries, and
+    for another `quiet`.
     """
+    if not isinstance(quiet, int | float) or not 0 <= quiet <= 1:
+        raise ValueError(f"language.start: quiet is a number from 0 to 1, got {quiet!r}.")
     base, heads = model.base_model, model.config.num_attention_heads
     blocks = getattr(base, "layers", [])
     first = getattr(blocks[0], "self_attn", None) if len(blocks) > 1 else None

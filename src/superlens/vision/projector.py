@@ -107,12 +107,14 @@ class TokenProjector(nn.Module):
     """One linear layer over the tokens of an eye that has no map, a class token among them (LM4LV's adapter): nothing is pooled, so
     that what the eye saw can be drawn again. lead: tokens before those of the cells (1 for a class token).
 
-    places: P learned vectors, added to the first P tokens of a picture. What a masked autoencoder says of a patch tells little of where
-    it lies, and patches of one sky are alike: a language model that looks for one finds another. LM4LV has none (0).
+    places: P learned vectors, added to the first P tokens of a picture: patches that look alike are told apart by where they lie. LM4LV
+    has none (0). ValueError for what is no such number.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int, scale: float, lead: int = 0, places: int = 0):
         super().__init__()
+        if not isinstance(places, int) or places < 0:
+            raise ValueError(f"projector: places is a number of tokens, 0 or more, got {places!r}.")
         self.grid = EveryToken(stride, lead)
         self.layers = nn.Linear(in_channels, width)
         nn.init.normal_(self.layers.weight, std=scale / in_channels**0.5)
