@@ -23,8 +23,9 @@ FIND_PYTHON := for name in $(or $(PYTHON),python3 python3.14 python3.13 python3.
 demo: $(READY)
 	$(BIN)/superlens demo
 
+# glibc hands large blocks back to the system at once, and asks for them again at the next step; here it keeps them.
 test: $(READY)
-	$(BIN)/python -m pytest
+	MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000 $(BIN)/python -m pytest
 
 check: $(READY)
 	$(BIN)/python -m ruff check .

@@ -118,8 +118,7 @@ def test_answers_are_generated_alike_in_any_batch():
     model = tiny.talkative(posing())
     with torch.no_grad():  # prefer what matters here
         model.links["keypoints"].head_rows.mul_(3.0)
-    talks = [tiny.conversations(8, tasks={"count": 1}, turns=(1, 1))[i].messages[:1] for i in range(8)]
-    questions = [Conversation(messages) for messages in talks]
+    questions = [Conversation(talk.messages[:1]) for talk in tiny.conversations(8, tasks={"count": 1}, turns=(1, 1))]
     together = model.ask(questions, batch_size=8, max_new_tokens=24, min_score=0.0)
     alone = model.ask(questions, batch_size=1, max_new_tokens=24, min_score=0.0)
     assert any(message.keypoints for message in together)
