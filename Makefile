@@ -23,9 +23,10 @@ FIND_PYTHON := for name in $(or $(PYTHON),python3 python3.14 python3.13 python3.
 demo: $(READY)
 	$(BIN)/superlens demo
 
-# glibc hands large blocks back to the system at once, and asks for them again at the next step; here it keeps them.
+# Two processes of one thread each, a file of tests in one of them. glibc hands large blocks back to the system at once and asks for them
+# again at the next step; here it keeps them.
 test: $(READY)
-	MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TRIM_THRESHOLD_=1000000000 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(READY)
 	$(BIN)/python -m ruff check .
