@@ -34,7 +34,8 @@ from superlens.message import Message
 from superlens.model import Superlens
 from superlens.recipes.build import build
 from superlens.recipes.schema import read_recipe
-from superlens.train.trainer import Precision, make_mixture, make_trainer
+from superlens.train.precision import Precision
+from superlens.train.trainer import make_mixture, make_trainer
 
 # Arm -> (queries, shared, what VisionLLM v2 reports: COCO box AP and pose AP, table 5; figure 4 for sharing).
 ARMS = {

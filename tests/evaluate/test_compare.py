@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
+from safetensors.torch import save_file
 
-from superlens.evaluate import report
+from superlens.evaluate import compare, report
 from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, fingerprint, plan_of, trained_globs
 from superlens.recipes.build import build
 
@@ -26,6 +27,7 @@ def test_every_arm_is_trained_and_measured(compared):
     assert [(arm.recipe, arm.seed, arm.steps) for arm in arms] == [("lisa", 0, 2), ("gsva", 0, 2)]
     for arm in arms:
         assert 0 <= arm.leading <= 1 and [step for step, _ in arm.curve] == [1] and arm.samples_per_second > 0
+        assert set(arm.quality) == {"mIoU", "per_class", "N-acc", "T-acc"}
         assert arm.language_steps >= 1 and arm.seconds_per_answer > 0 and arm.trained_parameters > 1e6
     assert any("lisa, seed 0" in line for line in told) and any("step 1" in line for line in told)
     assert (out / "base-merge" / "model").is_dir() and list((out / "features").rglob("*.npz"))
@@ -53,6 +55,13 @@ def test_what_is_done_is_not_done_again(compared):
         Comparison(["lisa"], ["world"], str(out), "masks", Budget(steps=3)).run(1)
 
 
+def test_arms_taught_by_other_rates_are_not_mixed(compared, monkeypatch):
+    out, _, _ = compared
+    monkeypatch.setitem(compare.RATES, "default", 1.0)
+    with pytest.raises(ValueError, match="other settings"):
+        Comparison(["lisa"], ["world"], str(out), "masks", BUDGET).run(1)
+
+
 def test_an_arm_stops_when_its_time_is_over(compared, tmp_path):
     out, _, _ = compared
     (tmp_path / "features").mkdir()
@@ -71,6 +80,13 @@ def test_arms_may_begin_with_the_language_model_of_another(tmp_path):
     borrowed = [name for name in model if name.startswith(("eye.", "language.", "projector."))]
     assert borrowed and all(torch.equal(nano[name], model[name]) for name in borrowed)
     assert not (tmp_path / "base-merge").exists()
+    file = tmp_path / "words.safetensors"
+    save_file({name: nano[name].half() for name in borrowed if not name.startswith("eye.")}, file)
+    of_file = Comparison(["pixellm"], ["world"], str(tmp_path), "masks", replace(budget, base=str(file)))
+    again = of_file._fresh(of_file.plans["pixellm"], 0).state_dict()
+    assert all(torch.equal(again[name], model[name]) for name in borrowed)
+    with pytest.raises(ValueError, match=r"no file 'no\.safetensors'; expected the weights of a base"):
+        compare.weights_of("no.safetensors")
     tiny.model().save_pretrained(str(tmp_path / "tiny"))
     other = Comparison(["pixellm"], ["world"], str(tmp_path), "masks", replace(budget, base=str(tmp_path / "tiny")))
     with pytest.raises(ValueError, match="language or projector of a model whose parts are not of nano's kind"):
@@ -127,6 +143,10 @@ def test_tables_and_plots(tmp_path):
     assert lines[-1].startswith("| gsva | 1 | 0.250 | 0.100 |")
     assert len(paths[0].read_text().splitlines()) == 4 and "per_class" not in paths[0].read_text()
     assert all(path.read_text().startswith("<?xml") for path in paths[2:])
+
+
+def test_what_nothing_was_there_for_is_no_zero():
+    assert report.spread([None, None]) == "-" and report.spread([None, 0.5]) == "0.500"
 
 
 def test_results_are_plain_json(compared):

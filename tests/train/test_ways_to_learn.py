@@ -74,7 +74,10 @@ def test_muon_takes_the_matrices_it_is_given_and_comes_back_from_its_state():
     assert torch.equal(layers[1].weight, still), "a scheduler's rate must reach Muon"
 
 
-def test_muon_trains_kernels_as_the_matrices_that_they_are():
+@pytest.mark.parametrize("fast", [True, False])
+def test_muon_trains_kernels_as_the_matrices_that_they_are(fast, monkeypatch):
+    """As torch's own Muon does; where bfloat16 is slow all is float32, near to that."""
+    monkeypatch.setattr("superlens.train.optimizer.has_bfloat16", lambda device: fast)
     wide = torch.nn.Conv2d(16, 16, 3)
     model = torch.nn.ModuleList([torch.nn.Conv2d(3, 16, 3), wide, torch.nn.Conv2d(32, 32, 3, groups=32), torch.nn.Conv2d(16, 3, 1)])
     assert hidden_matrices(model) == {"1.weight"}
@@ -89,9 +92,15 @@ def test_muon_trains_kernels_as_the_matrices_that_they_are():
         assert wide.weight.grad is None
         wide.weight.grad = torch.randn(wide.weight.shape, generator=torch.Generator().manual_seed(seed))
         matrix.grad = wide.weight.grad.flatten(1).clone()
+        before = matrix.detach().clone()
         kernels.step()
         plain.step()
-        assert torch.equal(wide.weight.detach().flatten(1), matrix)
+        if fast:
+            assert torch.equal(wide.weight.detach().flatten(1), matrix)
+        else:
+            off = (wide.weight.detach().flatten(1) - matrix).abs().max() / (matrix - before).abs().max()
+            assert 1e-5 < off < 0.05
+            matrix.data = wide.weight.detach().flatten(1).clone()
 
 
 def test_tune_stages_are_read_and_named_apart():

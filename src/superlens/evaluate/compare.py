@@ -17,6 +17,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file
 from torch import nn
 from transformers import TrainerCallback
 
@@ -27,13 +29,15 @@ from superlens.evaluate.runner import evaluate
 from superlens.model import Superlens
 from superlens.recipes.build import build, load
 from superlens.recipes.schema import Recipe, Stage, read_recipe, recipes_that_write
-from superlens.train.trainer import Precision, fill, make_mixture, make_trainer, run_stage
+from superlens.train.precision import Precision
+from superlens.train.trainer import fill, make_mixture, make_trainer, run_stage
 from superlens.vision.cache import FeatureCache
 
 logger = logging.getLogger(__name__)
 
 LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP50"}  # what a curve shows, and what decides
-METRIC = {"boxes": "ap", "masks": "miou", "moments": "tiou", "keypoints": "oks"}
+# At the end; the first is that of the curve. "refusal": who answers everything also answers what is not there.
+METRICS = {"boxes": ("ap", "refusal"), "masks": ("miou", "refusal"), "moments": ("tiou",), "keypoints": ("oks",)}
 # What the base is asked. "echo": the names of things, said back. No other answer repeats its question, and every link's does.
 WORDS = {"echo": 2.0, "exists": 2.0, **dict.fromkeys(("describe", "count", "colour", "relation", "place", "side"), 1.0)}
 # Higher rates wash out what random weights were given and what the base has learned, before links make use of it.
@@ -43,13 +47,16 @@ MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
 # some recipes read any.
 TAUGHT = ["names", "phrases"]
 # The base is asked much of each picture: answers of one word teach little of looking.
-BASE = {"lr": {"language.model.model.layers.*": 7e-4, "default": 1e-3}, "muon": MUON[:1], "turns": (4, 6), "lessons": TAUGHT}
+BASE = {"lr": {"language.model.model.layers.*": 7e-4, "default": 1e-3}, "muon": MUON[:1], "turns": [4, 6], "lessons": TAUGHT}
 # Of nano: its eye, and how large visual tokens are. Little tells a base that size: left to itself it falls far below that of words.
 SEEN = ("eye.", "projector.out_scale")
+BASED = ("language.model.", "projector.")  # what arms get of a base
 IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
 WATCHED = {"moments": 2.0, "timeline": 1.0}  # what is asked of clips: the seconds of an event, and in words in which parts it goes on
 CLIPS = 4000  # different ones of the drawn world that arms are trained on
+# What arms of one comparison must have been taught by alike.
+TEACHING = {"rates": RATES, "muon": MUON, "lessons": TAUGHT, "words": WORDS, "base": BASE, "watched": WATCHED, "clips": CLIPS}
 SEED = 5  # of the questions that all are measured by
 
 
@@ -57,9 +64,9 @@ SEED = 5  # of the questions that all are measured by
 class Budget:
     """What every arm is given.
 
-    steps, batch, row_tokens: of training. base: a model whose language model and projector all begin with, or "words": one trained here
-    for base_steps on questions answered in words. minutes: an arm's training is stopped after as many. points: of the
-    learning curve, each with `curve_limit` questions. limit: questions at the end.
+    steps, batch, row_tokens: of training. base: a model, or a .safetensors file of weights, whose language model and projector all
+    begin with, or "words": one trained here for base_steps on questions answered in words. minutes: an arm's training is stopped after
+    as many. points: of the learning curve, each with `curve_limit` questions. limit: questions at the end.
     """
 
     steps: int = 1000
@@ -75,7 +82,7 @@ class Budget:
 
 @dataclass
 class Arm:
-    """What came of one recipe and seed. quality: of the metric; untrained, blind: the leading figure of the model before training, and
+    """What came of one recipe and seed. quality: of the metrics; untrained, blind: the leading figure of the model before training, and
     of the trained one that is shown grey. curve: (step, leading figure)."""
 
     recipe: str
@@ -107,7 +114,7 @@ class Comparison:
         names = [Path(name).stem for name in self.recipes]
         if len(set(names)) < len(names):
             raise ValueError(f"recipes that are compared need names of their own, got {', '.join(names)}.")
-        if part not in METRIC:
+        if part not in METRICS:
             raise ValueError(f"recipes are compared by boxes, masks, moments or keypoints, got '{part}'.")
         self.plans = {name: plan_of(name, part) for name in self.recipes}
 
@@ -124,7 +131,7 @@ class Comparison:
     def _check_settings(self) -> None:
         """What is in `out` was made with these settings, or ValueError."""
         file = self.out / "settings.json"
-        settings = {"data": self.data, "val": self.val, "part": self.part, "budget": asdict(self.budget)}
+        settings = {"data": self.data, "val": self.val, "part": self.part, "budget": asdict(self.budget), "teaching": TEACHING}
         if file.is_file() and json.loads(file.read_text()) != settings:
             raise ValueError(f"'{self.out}' holds a comparison with other settings: choose another --out, or the same settings.")
         file.write_text(json.dumps(settings, indent=1))
@@ -146,7 +153,8 @@ class Comparison:
         arm.samples_per_second = told["samples_per_second"]
         model.eval()
         counter = LanguageSteps(model)
-        arm.quality = self.measure(model, self.budget.limit)
+        for metric in METRICS[self.part]:
+            arm.quality |= self.measure(model, self.budget.limit, metric)
         arm.leading = arm.quality[LEADING[self.part]] or 0.0
         arm.blind = self.measure(Blind(model), self.budget.curve_limit)[LEADING[self.part]] or 0.0
         arm.language_steps, arm.seconds_per_answer = counter.alone(self._questions(min(10, self.budget.limit)))
@@ -156,7 +164,7 @@ class Comparison:
     def _fresh(self, plan: Recipe, seed: int) -> Superlens:
         """The arm's model: fresh links and decoders, nano's eye, the base's language model and projector."""
         model = build(plan.to_dict(), seed)
-        _borrow(model, load("nano", device="cpu"), SEEN)
+        _borrow(model, weights_of("nano"), SEEN)
         if self.budget.base == IN_WORDS:
             # A base that reads pictures through another projector is another base.
             base = self.out / f"base-{plan.projector.type}" / "model"
@@ -164,7 +172,7 @@ class Comparison:
                 self._train_base(plan, base)
             fill(model, base)
         else:
-            _borrow(model, load(self.budget.base, device="cpu"), ("language.model.", "projector."))
+            _borrow(model, weights_of(self.budget.base), BASED)
         self._cache(model)
         return model
 
@@ -179,7 +187,7 @@ class Comparison:
         stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks=WORDS, **BASE)
         bare = read_recipe(values)
         model = build(bare.to_dict(), 0)
-        _borrow(model, load("nano", device="cpu"), SEEN)
+        _borrow(model, weights_of("nano"), SEEN)
         self._cache(model)
         mixture = make_mixture(bare, stage, ["world"], 77)
         run_stage(make_trainer(model, stage, mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
@@ -197,9 +205,9 @@ class Comparison:
         if not (home / "model").is_dir():  # the time was over before the steps were
             model.save_pretrained(str(home / "model"), whole=True)
 
-    def measure(self, model: Any, limit: int) -> dict[str, Any]:
-        """The part's metric over `limit` questions of `val`."""
-        return evaluate(model, self.val, self.part, METRIC[self.part], limit=limit, batch_size=8, seed=SEED)
+    def measure(self, model: Any, limit: int, metric: str | None = None) -> dict[str, Any]:
+        """A metric, by default that of the curve, over `limit` questions of `val`."""
+        return evaluate(model, self.val, self.part, metric or METRICS[self.part][0], limit=limit, batch_size=8, seed=SEED)
 
     def _questions(self, count: int) -> list:
         return [example.question for example in open_source(self.val).examples(self.part, seed=SEED, limit=count)]
@@ -302,9 +310,18 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _borrow(model: Superlens, other: Superlens, prefixes: tuple[str, ...]) -> None:
-    """Copy what two models have under these prefixes. ValueError where it is not alike: the models are built of other parts."""
-    mine, theirs = ({name: tensor for name, tensor in of.state_dict().items() if name.startswith(prefixes)} for of in (model, other))
+def weights_of(base: str) -> dict[str, torch.Tensor]:
+    """Those of a model, or of a .safetensors file; ValueError where there is none."""
+    if not base.endswith(".safetensors"):
+        return load(base, device="cpu").state_dict()
+    if not Path(base).is_file():
+        raise ValueError(f"no file '{base}'; expected the weights of a base, or a model, or 'words'.")
+    return {name: tensor.float() for name, tensor in load_file(base).items()}
+
+
+def _borrow(model: Superlens, weights: dict[str, torch.Tensor], prefixes: tuple[str, ...]) -> None:
+    """Copy what is under these prefixes. ValueError where it is not alike: it is of a model that is built of other parts."""
+    mine, theirs = ({name: tensor for name, tensor in of.items() if name.startswith(prefixes)} for of in (model.state_dict(), weights))
     if {name: tensor.shape for name, tensor in mine.items()} != {name: tensor.shape for name, tensor in theirs.items()}:
         kinds = " or ".join(prefix.partition(".")[0] for prefix in prefixes)
         raise ValueError(f"arms can not begin with the {kinds} of a model whose parts are not of nano's kind and size.")

@@ -45,7 +45,7 @@ def table(arms: Sequence[Arm], part: str) -> str:
              "seconds an answer", "trained parameters", "samples a second", "steps"]  # fmt: skip
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for recipe, mine in by_recipe(arms).items():
-        cells = [recipe, str(len(mine)), *(spread([arm.quality[name] or 0.0 for arm in mine]) for name in figures)]
+        cells = [recipe, str(len(mine)), *(spread([arm.quality[name] for arm in mine]) for name in figures)]
         cells += [spread([arm.untrained for arm in mine]), spread([arm.blind for arm in mine])]
         cells += [f"{np.mean([arm.language_steps for arm in mine]):.1f}", f"{np.mean([arm.seconds_per_answer for arm in mine]):.3f}"]
         cells += [f"{mine[0].trained_parameters / 1e6:.1f} M", f"{np.mean([arm.samples_per_second for arm in mine]):.1f}"]
@@ -53,8 +53,11 @@ def table(arms: Sequence[Arm], part: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean, and +- the standard deviation of a sample where there are at least two."""
+def spread(values: Sequence[float | None]) -> str:
+    """Mean, and +- the standard deviation of a sample where there are at least two; "-" where nothing was there to be measured."""
+    values = [value for value in values if value is not None]
+    if not values:
+        return "-"
     return f"{np.mean(values):.3f}" + (f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else "")
 
 

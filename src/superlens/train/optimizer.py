@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+
+from superlens.train.precision import has_bfloat16
 
 LEAST_CHANNELS = 16  # of a convolution that is hidden: fewer are colours that come in, or answers that go out
 
@@ -20,6 +25,18 @@ def hidden_matrices(model: nn.Module) -> set[str]:
 def mixes_channels(module: nn.Module) -> bool:
     """Whether a module is a convolution whose kernel is a matrix from (channels x places) to channels."""
     return isinstance(module, nn.Conv2d) and module.groups == 1 and min(module.in_channels, module.out_channels) >= LEAST_CHANNELS
+
+
+class InFloat32(TorchFunctionMode):
+    """What is turned into bfloat16 stays float32.
+
+    torch's Muon orthogonalizes in bfloat16 wherever it runs. A processor without instructions for it takes a hundred times as long.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is torch.Tensor.bfloat16:
+            return args[0].to(torch.float32, copy=True)  # what it returns is written to
+        return func(*args, **(kwargs or {}))
 
 
 class MuonWithAdamW(torch.optim.Optimizer):
@@ -53,8 +70,11 @@ class MuonWithAdamW(torch.optim.Optimizer):
         for weight, view in self.views:
             view.data = weight.data.view_as(view)  # again each time: a model that was moved has other memory
             view.grad = None if weight.grad is None else weight.grad.reshape(view.shape)
-        for optimizer in self.both:
-            optimizer.step()
+        if self.adamw:
+            self.adamw.step()
+        if self.muon:
+            with nullcontext() if has_bfloat16(self.muon.param_groups[0]["params"][0].device) else InFloat32():
+                self.muon.step()
         return loss
 
     def zero_grad(self, set_to_none: bool = True) -> None:

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load_file
 from transformers import ProgressCallback, TrainingArguments
 
@@ -23,6 +22,7 @@ from superlens.parts import find_class, nearest
 from superlens.recipes.build import build, find_model, load
 from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names, recipes_that_write
 from superlens.train.loop import LinkTrainer, Progress, StopOnSignal, check_globs, choose_trained
+from superlens.train.precision import Precision
 from superlens.train.rows import Collator, Encoded, GlanceCollator
 
 logger = logging.getLogger(__name__)
@@ -196,21 +196,6 @@ def make_mixture(plan, stage: Stage, data: list[str], seed: int) -> Mixture:
             weighted.append((open_taught(plan, path, stage), weight))
     rows = stage.steps * stage.batch * stage.accumulate * int(os.environ.get("WORLD_SIZE", "1"))
     return Mixture(weighted, seed, rows)
-
-
-class Precision:
-    """device and dtype as asked, or the machine's best. ValueError for one of several devices: a process takes the first it sees."""
-
-    def __init__(self, device: str | None, dtype: str | None):
-        number = (device or "").partition(":")[2]
-        if number not in ("", "0"):
-            raise ValueError(f"training takes the first device, not {device}: set CUDA_VISIBLE_DEVICES={number} and leave it out.")
-        cuda = torch.cuda.is_available()
-        self.cpu = device == "cpu" or not (cuda or torch.backends.mps.is_available())
-        native = cuda and torch.cuda.is_bf16_supported()
-        if self.cpu:
-            native = torch.cpu._is_avx512_bf16_supported()
-        self.dtype = dtype or ("bfloat16" if native else "float32")
 
 
 def rates_of(stage: Stage) -> dict[str, float]:
