@@ -24,6 +24,7 @@ from superlens.evaluate.runner import evaluate
 from superlens.message import Message
 from superlens.processor import on_canvas
 from superlens.recipes.schema import read_recipe
+from superlens.train.precision import has_bfloat16
 from superlens.vision.canvas import CanvasRule
 
 KINDS = {"boxes": "detect", "masks": "segment"}
@@ -89,7 +90,7 @@ def train(specialist: Specialist, source, steps: int, batch: int, seed: int) -> 
     for step in range(steps):
         rng = np.random.default_rng((seed, step))
         talks = [source.conversation(int(rng.integers(len(source))), rng) for _ in range(batch)]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu"))):
             loss = specialist.loss([t.images[0] for t in talks], [t.messages[-1] for t in talks])
         optimiser.zero_grad()
         loss.backward()

@@ -19,7 +19,8 @@ pictures, in the same order, for the same steps (lm4lv and random rehearse their
 "way back" is no arm (the paper's MAE-r): the eye's own reconstruction of the spoiled picture, the floor for restoring and the ceiling
 for turning. Measured are generated answers on squares of the val pictures that fill the eye's canvas, PSNR and SSIM, each task by
 itself. Another --eye is put beside the same language model: a VQGAN, continuous or as discrete codes.
-An arm and seed that --out holds are not done again, so that a run may be stopped, or shared out with --seeds. Prints Markdown: mean and
+An arm and seed that --out holds are not done again, so that a run may be stopped, or shared out with --seeds; an --out of other steps,
+batch, rate, pictures or base is refused. Prints Markdown: mean and
 standard deviation over the seeds, paired differences to the way back.
 """
 
@@ -44,6 +45,7 @@ from superlens.lessons.rehearsing import Rehearsing
 from superlens.message import Conversation, Image, Message
 from superlens.recipes.build import build
 from superlens.recipes.schema import read_recipe
+from superlens.train.precision import has_bfloat16
 from superlens.train.trainer import train
 
 # Task -> (what is done to a picture, what is asked for). Amounts are drawn from LM4LV's ranges where "?" stands.
@@ -58,6 +60,7 @@ SEVEN = (*RESTORING, "rotate", "flip")
 ARMS = ("lm4lv", "random", "one-pass", "linear", "mlp", "transformer")
 BASE_STAGES = ("language", "hide", "invert")
 EYES = ("mae", "vqgan", "codes")
+ALIKE = ("steps", "batch", "lr", "limit", "text", "photos", "val", "set")  # options that arms in one --out share
 EXAM = 7_000_000  # seed of the measured pictures
 
 
@@ -235,7 +238,7 @@ def learn(arm: nn.Module, lessons: Lessons, options) -> float:
     start = time.perf_counter()
     arm.train()
     for step in range(options.steps):
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu"))):
             loss = arm.loss(lessons[step])
         optimiser.zero_grad()
         loss.backward()
@@ -316,6 +319,12 @@ def kept(file: Path, make) -> dict:
     return json.loads(file.read_text())
 
 
+def alike(file: Path, settings: dict) -> None:
+    """What `file` lies beside was made with these settings; else stop, with a sentence."""
+    if kept(file, lambda: settings) != settings:
+        raise SystemExit(f"'{file.parent}' holds arms with other settings ({file.name}): choose another --out, or the same settings.")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("--text", "--photos", "--val"):
@@ -332,6 +341,7 @@ def main() -> None:
     parser.add_argument("--out", default="runs/lm4lv")
     options = parser.parse_args()
     out = Path(options.out)
+    alike(out / "settings.json", {name: getattr(options, name) for name in ALIKE})
     base = make_base(options, out)
     model = opened(base, options.eye)
     side = model.processor.canvas.longest

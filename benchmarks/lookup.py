@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from superlens.language.causal import CausalLanguage
 from superlens.recipes.schema import read_recipe
+from superlens.train.precision import has_bfloat16
 
 ROWS, WORDS, FIRST, WINDOW, RATE, WARMUP = 48, 400, 10, 20, 1e-3, 20
 
@@ -30,7 +31,7 @@ def losses(start: str | None, steps: int, seed: int) -> list[float]:
         words = torch.randint(FIRST, FIRST + WORDS, (ROWS, length), generator=generator)
         begin, again = torch.full((ROWS, 1), 1), torch.full((ROWS, 1), 2)
         ids = torch.cat([begin, words, again, words], 1)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_bfloat16(torch.device("cpu"))):
             hidden = language(language.embed(ids), torch.arange(ids.shape[1]).expand_as(ids))
             logits = language.logits(hidden[:, length + 1 : -1].flatten(0, 1)).float()
         loss = F.cross_entropy(logits, words.flatten())
