@@ -15,12 +15,12 @@ CONTRACT = {"boxes", "masks", "refer_boxes", "refer_masks", "caption", "describe
             "follow_boxes", "follow_masks", "follow_same", "follow_colour",
             "caption_boxes", "caption_masks", "count_boxes", "panoptic_masks", "context_boxes", "context_masks",
             "reason_boxes", "reason_masks", "keypoints", *PICTURE_TASKS, "caption_image", "edit_image", "restore_image",
-            "moments", "happens", "timeline", "echo"}
+            "moments", "happens", "timeline", "echo", "mark"}
 WORDED = sorted(CONTRACT - {*PICTURE_TASKS[1:], "caption_image", "restore_image"})  # new pictures are all asked for alike
 SLOTS = {"things": "red circles, Platelets and road", "thing": "the star left of the moon", "question": "what is odd",
          "region": "\ufffc", "which": "the second one", "examples": "\ufffc\ufffc",
          "scene": "a red star left of a blue moon", "change": "make the star red", "event": "the red ring moves up",
-         "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}
+         "mark": "[1, 40]", "names": "left eye and tail base", "first": "the ring", "relation": "above", "second": "the blue heart"}
 
 
 def _plain(wording):

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from superlens.data.grammar import pattern
-from superlens.data.templates import HELD_OUT
+from superlens.data.templates import HELD_OUT, listing
 from superlens.data.world import questions
 from superlens.data.world.expressions import expressions, refer_turn
 from superlens.data.world.reasoning import riddle
 from superlens.data.world.scene import ALL_PAIRS, SIZES, draw_scene
 from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOURS
-from superlens.data.world.turns import Setting, echo_turn, list_turn
+from superlens.data.world.turns import Setting, echo_turn, list_turn, mark_turn
 
 SETTING = Setting(held_out=False, pairs=ALL_PAIRS)
 SCENES = 250
@@ -280,6 +280,21 @@ def test_what_is_said_back(scenes):
         assert {said.text[one.start : one.end] for one in said.mentions} == {words for words, *_ in turn.about}
         named += len(said.mentions)
     assert named > 80
+
+
+def test_what_is_said_back_with_a_mark(scenes):
+    marks = set()
+    for seed, scene in enumerate(scenes[:80]):
+        plain = echo_turn(scene, _rng(seed), Setting(held_out=seed % 2 == 0, pairs=ALL_PAIRS))  # the same names
+        turn = mark_turn(scene, _rng(seed), Setting(held_out=seed % 2 == 0, pairs=ALL_PAIRS))
+        (said,), (bare,) = turn.answer.content, plain.answer.content
+        names = re.split(", | and ", bare.text.removesuffix("."))
+        mark = said.text.removesuffix(".").rpartition(f"{names[-1]} ")[2]
+        assert said.text == listing([f"{name} {mark}" for name in names]) + "."
+        assert mark in turn.question and bare.text.removesuffix(".") in turn.question
+        assert {said.text[one.start : one.end] for one in said.mentions} == {words for words, *_ in turn.about}
+        marks.add(mark)
+    assert len(marks) > 60
 
 
 def test_sides(scenes):

@@ -349,4 +349,27 @@ Write down the following words: {things}
 Copy out the line that follows: {things}
 I say {things}, and you say the same.
 """),
+    "mark": ("""
+<please>(write|say|list|read out) {things}, (each|every one|each of them) followed by {mark}<stop>
+<please>(write|put|set|add) {mark} (behind|after) each of these: {things}
+<please>(mark|tag) each of these with {mark}: {things}
+<please>(repeat|copy|write) {things} with {mark} (behind|after) (each|every one)<stop>
+<can>(write|put) {mark} (behind|after) each of these: {things}?
+<can>(repeat|say) {things} with {mark} (behind|after) each?
+{things}: (repeat|copy|write) (them|these), {mark} (behind|after) each.
+{things}. (Put|Set|Write) {mark} (behind|after) (each|every one).
+(Behind|After) each of {things} (comes|stands|write|put) {mark}.
+(Give|Hand) {mark} to each: {things}
+<want> you to (put|write) {mark} (behind|after) each: {things}
+What I (say|write) is what you (say|write), with {mark} (behind|after) each: {things}
+(Word for word|Once more|Again), but {mark} (behind|after) each: {things}
+(Each|Every one) (gets|is given) {mark}: {things}
+""", """
+Say after me, and add {mark} every time: {things}
+Please say {things} back to me, and do not forget {mark} after any of them.
+Copy out this line and append {mark} to all of its items: {things}
+I say {things}, and you say the same, {mark} included each time.
+Append {mark} to each item: {things}
+Write down the following words, always with {mark} next to them: {things}
+"""),
 }

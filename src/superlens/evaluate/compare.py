@@ -38,8 +38,9 @@ logger = logging.getLogger(__name__)
 LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP50"}  # what a curve shows, and what decides
 # At the end; the first is that of the curve. "refusal": who answers everything also answers what is not there.
 METRICS = {"boxes": ("ap", "refusal"), "masks": ("miou", "refusal"), "moments": ("tiou",), "keypoints": ("oks",)}
-# What the base is asked. "echo": the names of things, said back. No other answer repeats its question, and every link's does.
-WORDS = {"echo": 2.0, "exists": 2.0, **dict.fromkeys(("describe", "count", "colour", "relation", "place", "side"), 1.0)}
+# What the base is asked. "echo", "mark": the names of things, said back, and with something behind each. No other answer repeats its
+# question, and every link's does, with what stands for boxes or masks between the names.
+WORDS = {"echo": 1.0, "mark": 2.0, "exists": 2.0, **dict.fromkeys(("describe", "count", "colour", "relation", "place", "side"), 1.0)}
 # Higher rates wash out what random weights were given and what the base has learned, before links make use of it.
 RATES = {"language.model.model.layers.*": 5e-4, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
 MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
@@ -321,7 +322,10 @@ def weights_of(base: str) -> dict[str, torch.Tensor]:
 
 def _borrow(model: Superlens, weights: dict[str, torch.Tensor], prefixes: tuple[str, ...]) -> None:
     """Copy what is under these prefixes. ValueError where it is not alike: it is of a model that is built of other parts."""
-    mine, theirs = ({name: tensor for name, tensor in of.items() if name.startswith(prefixes)} for of in (model.state_dict(), weights))
+    whole = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefixes)}
+    named = {tensor.data_ptr(): name for name, tensor in reversed(whole.items())}.values()  # tied weights once, as files hold them
+    mine = {name: whole[name] for name in named}
+    theirs = {name: weights[name] for name in weights if name.startswith(prefixes) and (name in mine or name not in whole)}
     if {name: tensor.shape for name, tensor in mine.items()} != {name: tensor.shape for name, tensor in theirs.items()}:
         kinds = " or ".join(prefix.partition(".")[0] for prefix in prefixes)
         raise ValueError(f"arms can not begin with the {kinds} of a model whose parts are not of nano's kind and size.")

@@ -84,7 +84,7 @@ def _curves(arms: Sequence[Arm], part: str, file: Path) -> None:
         line = axis.plot(steps, [np.mean(known[step]) for step in steps], marker="o", markersize=3, label=recipe)[0]
         low, high = ([bound(known[step]) for step in steps] for bound in (min, max))
         axis.fill_between(steps, low, high, alpha=0.15, color=line.get_color())
-    axis.set(xlabel="training steps", ylabel=f"{LEADING[part]} of {part}", ylim=(0, 1))
+    axis.set(xlabel="training steps", ylabel=f"{LEADING[part]} of {part}", ylim=(0, 1.05))
     axis.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(file)
@@ -97,7 +97,7 @@ def _cost(arms: Sequence[Arm], part: str, file: Path) -> None:
         seconds, values = [arm.seconds_per_answer for arm in mine], [arm.leading for arm in mine]
         axis.errorbar(np.mean(seconds), np.mean(values), yerr=np.std(values), fmt="o", capsize=3)
         axis.annotate(recipe, (np.mean(seconds), np.mean(values)), xytext=(5, 4), textcoords="offset points", fontsize=8)
-    axis.set(xlabel="seconds an answer", ylabel=f"{LEADING[part]} of {part}", xscale="log", ylim=(0, 1))
+    axis.set(xlabel="seconds an answer", ylabel=f"{LEADING[part]} of {part}", xscale="log", ylim=(0, 1.05))
     axis.margins(x=0.2)  # room for the names
     for ticks in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
         ticks("{x:g}")

@@ -17,6 +17,9 @@ from superlens.message import Boxes, Masks, Message, Part, Region, Text
 ABSENT = 0.28
 POINTED = "\ufffc"  # stands in a question's words for a region
 MOST_NAMES = 6
+MOST_NUMBERS = 16  # in all marks of an answer, about
+SIGNS = ("#", "*", "@", "%", "+", "~", "=", "/", "&")
+BRACKETS = (("[", "]"), ("(", ")"), ("<", ">"), ("", ""))
 
 
 # What tells a name from others, the name in words, and the things it fits.
@@ -190,3 +193,26 @@ def echo_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn 
     words, about = listing([words for words, _ in names]), mentioned(scene, dict(names))
     question = ask("echo", rng, setting.held_out, things=words)
     return Turn("echo", question, Message("assistant", (mentioning(f"{words}.", about),)), about=about)
+
+
+def mark_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+    """Names to be said back with a mark behind each, such as "[12, 407]": what was named last then stands some way back.
+
+    Answers with boxes are written so: each name, what stands for its boxes, the next name. Marks here mean nothing.
+    """
+    names = _names(scene, rng, setting)
+    if not names:
+        return None
+    mark = _mark(rng, 1 + MOST_NUMBERS // len(names))
+    question = ask("mark", rng, setting.held_out, things=listing([words for words, _ in names]), mark=mark)
+    words, about = listing([f"{words} {mark}" for words, _ in names]), mentioned(scene, dict(names))
+    return Turn("mark", question, Message("assistant", (mentioning(f"{words}.", about),)), about=about)
+
+
+def _mark(rng: np.random.Generator, most: int) -> str:
+    """One to `most` numbers in brackets of some kind, or signs that mean nothing."""
+    if rng.random() < 0.3:
+        return "".join(pick(rng, SIGNS) for _ in range(1 + int(rng.integers(3))))
+    numbers = [str(int(rng.integers(pick(rng, (10, 100, 1000))))) for _ in range(1 + int(rng.integers(most)))]
+    before, after = pick(rng, BRACKETS)
+    return before + pick(rng, (", ", ",", " ")).join(numbers) + after
