@@ -89,6 +89,9 @@ def test_arms_may_begin_with_the_language_model_of_another(tmp_path):
     assert all(torch.equal(again[name], model[name]) for name in borrowed)
     with pytest.raises(ValueError, match=r"no file 'no\.safetensors'; expected the weights of a base"):
         compare.weights_of("no.safetensors")
+    file.write_bytes(b"cut off")
+    with pytest.raises(ValueError, match=r"words\.safetensors' can not be read as safetensors"):
+        compare.weights_of(str(file))
     tiny.model().save_pretrained(str(tmp_path / "tiny"))
     other = Comparison(["pixellm"], ["world"], str(tmp_path), "masks", replace(budget, base=str(tmp_path / "tiny")))
     with pytest.raises(ValueError, match="language or projector of a model whose parts are not of nano's kind"):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from transformers import TrainerCallback
@@ -317,7 +318,10 @@ def weights_of(base: str) -> dict[str, torch.Tensor]:
         return load(base, device="cpu").state_dict()
     if not Path(base).is_file():
         raise ValueError(f"no file '{base}'; expected the weights of a base, or a model, or 'words'.")
-    return {name: tensor.float() for name, tensor in load_file(base).items()}
+    try:
+        return {name: tensor.float() for name, tensor in load_file(base).items()}
+    except SafetensorError as error:
+        raise ValueError(f"'{base}' can not be read as safetensors: {error}.") from error
 
 
 def _borrow(model: Superlens, weights: dict[str, torch.Tensor], prefixes: tuple[str, ...]) -> None:
