@@ -15,7 +15,7 @@ CONTRACT = {"boxes", "masks", "refer_boxes", "refer_masks", "caption", "describe
             "follow_boxes", "follow_masks", "follow_same", "follow_colour",
             "caption_boxes", "caption_masks", "count_boxes", "panoptic_masks", "context_boxes", "context_masks",
             "reason_boxes", "reason_masks", "keypoints", *PICTURE_TASKS, "caption_image", "edit_image", "restore_image",
-            "moments", "happens", "timeline", "echo", "mark"}
+            "moments", "happens", "timeline", "echo", "echo_marked"}
 WORDED = sorted(CONTRACT - {*PICTURE_TASKS[1:], "caption_image", "restore_image"})  # new pictures are all asked for alike
 SLOTS = {"things": "red circles, Platelets and road", "thing": "the star left of the moon", "question": "what is odd",
          "region": "\ufffc", "which": "the second one", "examples": "\ufffc\ufffc",

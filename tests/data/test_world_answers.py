@@ -14,7 +14,7 @@ from superlens.data.world.reasoning import riddle
 from superlens.data.world.scene import ALL_PAIRS, SIZES, draw_scene
 from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOURS
-from superlens.data.world.turns import Setting, echo_turn, list_turn, mark_turn
+from superlens.data.world.turns import Setting, echo_marked_turn, echo_turn, list_turn
 
 SETTING = Setting(held_out=False, pairs=ALL_PAIRS)
 SCENES = 250
@@ -286,7 +286,7 @@ def test_what_is_said_back_with_a_mark(scenes):
     marks = set()
     for seed, scene in enumerate(scenes[:80]):
         plain = echo_turn(scene, _rng(seed), Setting(held_out=seed % 2 == 0, pairs=ALL_PAIRS))  # the same names
-        turn = mark_turn(scene, _rng(seed), Setting(held_out=seed % 2 == 0, pairs=ALL_PAIRS))
+        turn = echo_marked_turn(scene, _rng(seed), Setting(held_out=seed % 2 == 0, pairs=ALL_PAIRS))
         (said,), (bare,) = turn.answer.content, plain.answer.content
         names = re.split(", | and ", bare.text.removesuffix("."))
         mark = said.text.removesuffix(".").rpartition(f"{names[-1]} ")[2]

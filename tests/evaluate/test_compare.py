@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
-from safetensors.torch import save_file
 
 from superlens.evaluate import compare, report
 from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, fingerprint, plan_of, trained_globs
@@ -80,22 +79,18 @@ def test_arms_may_begin_with_the_language_model_of_another(tmp_path):
     borrowed = [name for name in model if name.startswith(("eye.", "language.", "projector."))]
     assert borrowed and all(torch.equal(nano[name], model[name]) for name in borrowed)
     assert not (tmp_path / "base-merge").exists()
-    file = tmp_path / "words.safetensors"
-    # As files of models have it: the embeddings are the head's weights, too.
-    tied = "language.model.lm_head.weight"
-    save_file({name: nano[name].half() for name in borrowed if not name.startswith("eye.") and name != tied}, file)
-    of_file = Comparison(["pixellm"], ["world"], str(tmp_path), "masks", replace(budget, base=str(file)))
-    again = of_file._fresh(of_file.plans["pixellm"], 0).state_dict()
-    assert all(torch.equal(again[name], model[name]) for name in borrowed)
-    with pytest.raises(ValueError, match=r"no file 'no\.safetensors'; expected the weights of a base"):
-        compare.weights_of("no.safetensors")
-    file.write_bytes(b"cut off")
-    with pytest.raises(ValueError, match=r"words\.safetensors' can not be read as safetensors"):
-        compare.weights_of(str(file))
     tiny.model().save_pretrained(str(tmp_path / "tiny"))
     other = Comparison(["pixellm"], ["world"], str(tmp_path), "masks", replace(budget, base=str(tmp_path / "tiny")))
     with pytest.raises(ValueError, match="language or projector of a model whose parts are not of nano's kind"):
         other._fresh(other.plans["pixellm"], 0)
+
+
+def test_arms_may_begin_with_the_base_of_another_comparison(compared, tmp_path):
+    out, _, _ = compared
+    here = Comparison(["gsva"], ["world"], str(out), "masks", BUDGET)
+    there = Comparison(["gsva"], ["world"], str(tmp_path), "masks", replace(BUDGET, base=str(out / "base-merge" / "model")))
+    one, two = (of._fresh(of.plans["gsva"], 0).state_dict() for of in (here, there))
+    assert all(torch.equal(one[name], two[name]) for name in one) and not (tmp_path / "base-merge").exists()
 
 
 def test_a_recipe_without_a_link_is_refused():

@@ -349,7 +349,7 @@ Write down the following words: {things}
 Copy out the line that follows: {things}
 I say {things}, and you say the same.
 """),
-    "mark": ("""
+    "echo_marked": ("""
 <please>(write|say|list|read out) {things}, (each|every one|each of them) followed by {mark}<stop>
 <please>(write|put|set|add) {mark} (behind|after) each of these: {things}
 <please>(mark|tag) each of these with {mark}: {things}

@@ -17,9 +17,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from transformers import TrainerCallback
 
@@ -39,9 +36,10 @@ logger = logging.getLogger(__name__)
 LEADING = {"boxes": "AP50", "masks": "mIoU", "moments": "mIoU", "keypoints": "AP50"}  # what a curve shows, and what decides
 # At the end; the first is that of the curve. "refusal": who answers everything also answers what is not there.
 METRICS = {"boxes": ("ap", "refusal"), "masks": ("miou", "refusal"), "moments": ("tiou",), "keypoints": ("oks",)}
-# What the base is asked. "echo", "mark": the names of things, said back, and with something behind each. No other answer repeats its
-# question, and every link's does, with what stands for boxes or masks between the names.
-WORDS = {"echo": 1.0, "mark": 2.0, "exists": 2.0, **dict.fromkeys(("describe", "count", "colour", "relation", "place", "side"), 1.0)}
+# What the base is asked. "echo", "echo_marked": the names of things, said back, and with something behind each. No other answer repeats
+# its question, and every link's does, with what stands for boxes or masks between the names.
+WORDS = {"echo": 1.0, "echo_marked": 2.0, "exists": 2.0,
+         **dict.fromkeys(("describe", "count", "colour", "relation", "place", "side"), 1.0)}  # fmt: skip
 # Higher rates wash out what random weights were given and what the base has learned, before links make use of it.
 RATES = {"language.model.model.layers.*": 5e-4, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
 MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
@@ -52,7 +50,6 @@ TAUGHT = ["names", "phrases"]
 BASE = {"lr": {"language.model.model.layers.*": 7e-4, "default": 1e-3}, "muon": MUON[:1], "turns": [4, 6], "lessons": TAUGHT}
 # Of nano: its eye, and how large visual tokens are. Little tells a base that size: left to itself it falls far below that of words.
 SEEN = ("eye.", "projector.out_scale")
-BASED = ("language.model.", "projector.")  # what arms get of a base
 IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
 WATCHED = {"moments": 2.0, "timeline": 1.0}  # what is asked of clips: the seconds of an event, and in words in which parts it goes on
@@ -66,9 +63,9 @@ SEED = 5  # of the questions that all are measured by
 class Budget:
     """What every arm is given.
 
-    steps, batch, row_tokens: of training. base: a model, or a .safetensors file of weights, whose language model and projector all
-    begin with, or "words": one trained here for base_steps on questions answered in words. minutes: an arm's training is stopped after
-    as many. points: of the learning curve, each with `curve_limit` questions. limit: questions at the end.
+    steps, batch, row_tokens: of training. base: a model whose language model and projector all begin with, or "words": one trained here
+    for base_steps on questions answered in words. minutes: an arm's training is stopped after as many. points: of the
+    learning curve, each with `curve_limit` questions. limit: questions at the end.
     """
 
     steps: int = 1000
@@ -166,7 +163,7 @@ class Comparison:
     def _fresh(self, plan: Recipe, seed: int) -> Superlens:
         """The arm's model: fresh links and decoders, nano's eye, the base's language model and projector."""
         model = build(plan.to_dict(), seed)
-        _borrow(model, weights_of("nano"), SEEN)
+        _borrow(model, load("nano", device="cpu"), SEEN)
         if self.budget.base == IN_WORDS:
             # A base that reads pictures through another projector is another base.
             base = self.out / f"base-{plan.projector.type}" / "model"
@@ -174,7 +171,7 @@ class Comparison:
                 self._train_base(plan, base)
             fill(model, base)
         else:
-            _borrow(model, weights_of(self.budget.base), BASED)
+            _borrow(model, load(self.budget.base, device="cpu"), ("language.model.", "projector."))
         self._cache(model)
         return model
 
@@ -189,7 +186,7 @@ class Comparison:
         stage = stage_of("base", ["language.*", "projector.*"], self.budget.base_steps, self.budget, tasks=WORDS, **BASE)
         bare = read_recipe(values)
         model = build(bare.to_dict(), 0)
-        _borrow(model, weights_of("nano"), SEEN)
+        _borrow(model, load("nano", device="cpu"), SEEN)
         self._cache(model)
         mixture = make_mixture(bare, stage, ["world"], 77)
         run_stage(make_trainer(model, stage, mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
@@ -312,24 +309,9 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def weights_of(base: str) -> dict[str, torch.Tensor]:
-    """Those of a model, or of a .safetensors file; ValueError where there is none."""
-    if not base.endswith(".safetensors"):
-        return load(base, device="cpu").state_dict()
-    if not Path(base).is_file():
-        raise ValueError(f"no file '{base}'; expected the weights of a base, or a model, or 'words'.")
-    try:
-        return {name: tensor.float() for name, tensor in load_file(base).items()}
-    except SafetensorError as error:
-        raise ValueError(f"'{base}' can not be read as safetensors: {error}.") from error
-
-
-def _borrow(model: Superlens, weights: dict[str, torch.Tensor], prefixes: tuple[str, ...]) -> None:
-    """Copy what is under these prefixes. ValueError where it is not alike: it is of a model that is built of other parts."""
-    whole = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(prefixes)}
-    named = {tensor.data_ptr(): name for name, tensor in reversed(whole.items())}.values()  # tied weights once, as files hold them
-    mine = {name: whole[name] for name in named}
-    theirs = {name: weights[name] for name in weights if name.startswith(prefixes) and (name in mine or name not in whole)}
+def _borrow(model: Superlens, other: Superlens, prefixes: tuple[str, ...]) -> None:
+    """Copy what two models have under these prefixes. ValueError where it is not alike: the models are built of other parts."""
+    mine, theirs = ({name: tensor for name, tensor in of.state_dict().items() if name.startswith(prefixes)} for of in (model, other))
     if {name: tensor.shape for name, tensor in mine.items()} != {name: tensor.shape for name, tensor in theirs.items()}:
         kinds = " or ".join(prefix.partition(".")[0] for prefix in prefixes)
         raise ValueError(f"arms can not begin with the {kinds} of a model whose parts are not of nano's kind and size.")

@@ -29,7 +29,7 @@ from superlens.data.world.pictures import picture_talk
 from superlens.data.world.pointing import like_boxes_turn, region_masks_turn, region_text_turn
 from superlens.data.world.reasoning import reason_turn
 from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
-from superlens.data.world.turns import Setting, Turn, echo_turn, list_turn, mark_turn
+from superlens.data.world.turns import Setting, Turn, echo_marked_turn, echo_turn, list_turn
 from superlens.message import Conversation, Image, Message
 
 SPLITS = ("train", "val")
@@ -41,7 +41,7 @@ MORE_TEXT = ("describe", "caption", "place", "side")
 WEIGHTS: Mapping[str, float] = {
     "boxes": 3.0, "masks": 2.5, "refer_boxes": 1.2, "refer_masks": 0.8, "reason_boxes": 0.6, "reason_masks": 0.4,
     "describe": 2.0, "caption": 0.5, "count": 1.0, "colour": 1.0, "exists": 1.0, "relation": 0.8,
-    "place": 0.5, "side": 0.5, "echo": 0.0, "mark": 0.0, "keypoints": 0.0,
+    "place": 0.5, "side": 0.5, "echo": 0.0, "echo_marked": 0.0, "keypoints": 0.0,
     "caption_boxes": 0.0, "caption_masks": 0.0, "count_boxes": 0.0, "panoptic_masks": 0.0,
     "region_text": 0.0, "region_masks": 0.0, "like_boxes": 0.0,
     **dict.fromkeys((*FOLLOWING, *IN_CONTEXT, *NEW_PICTURES, EDITING, *HAPPENING), 0.0),
@@ -63,7 +63,7 @@ _MAKERS: Mapping[str, _Maker] = {
     **{task: functools.partial(reason_turn, task) for task in ("reason_boxes", "reason_masks")},
     **{task: getattr(questions, task) for task in (*MORE_TEXT, *TEXT_TASKS)},
     "echo": echo_turn,
-    "mark": mark_turn,
+    "echo_marked": echo_marked_turn,
     "keypoints": keypoints_turn,
     "region_text": region_text_turn,
     "region_masks": region_masks_turn,

@@ -187,26 +187,27 @@ def list_turn(task: str, scene: Scene, rng: np.random.Generator, setting: Settin
 
 def echo_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
     """What is to be said back, word for word: names of things that are there and of others."""
-    names = _names(scene, rng, setting)
-    if not names:
-        return None
-    words, about = listing([words for words, _ in names]), mentioned(scene, dict(names))
-    question = ask("echo", rng, setting.held_out, things=words)
-    return Turn("echo", question, Message("assistant", (mentioning(f"{words}.", about),)), about=about)
+    return _said_back("echo", scene, rng, setting, _names(scene, rng, setting))
 
 
-def mark_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
+def echo_marked_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
     """Names to be said back with a mark behind each, such as "[12, 407]": what was named last then stands some way back.
 
     Answers with boxes are written so: each name, what stands for its boxes, the next name. Marks here mean nothing.
     """
     names = _names(scene, rng, setting)
+    mark = _mark(rng, 1 + MOST_NUMBERS // max(1, len(names)))
+    return _said_back("echo_marked", scene, rng, setting, names, mark=mark)
+
+
+def _said_back(task: str, scene: Scene, rng: np.random.Generator, setting: Setting, names: list, **mark: str) -> Turn | None:
+    """The names as they were listed, the mark behind each if there is one; None without names."""
     if not names:
         return None
-    mark = _mark(rng, 1 + MOST_NUMBERS // len(names))
-    question = ask("mark", rng, setting.held_out, things=listing([words for words, _ in names]), mark=mark)
-    words, about = listing([f"{words} {mark}" for words, _ in names]), mentioned(scene, dict(names))
-    return Turn("mark", question, Message("assistant", (mentioning(f"{words}.", about),)), about=about)
+    question = ask(task, rng, setting.held_out, things=listing([words for words, _ in names]), **mark)
+    answer = listing([" ".join([words, *mark.values()]) for words, _ in names]) + "."
+    about = mentioned(scene, dict(names))
+    return Turn(task, question, Message("assistant", (mentioning(answer, about),)), about=about)
 
 
 def _mark(rng: np.random.Generator, most: int) -> str:
