@@ -54,6 +54,14 @@ def test_what_is_done_is_not_done_again(compared):
         Comparison(["lisa"], ["world"], str(out), "masks", Budget(steps=3)).run(1)
 
 
+def test_what_is_kept_is_read_back(compared):
+    out, arms, _ = compared
+    part, found = report.kept(out)
+    assert part == "masks" and {arm.recipe for arm in found} == {"lisa", "gsva"}
+    ordered = sorted(found, key=lambda arm: arm.recipe == "gsva")
+    assert report.table(ordered, part) == report.table(arms, part)
+
+
 def test_arms_taught_by_other_rates_are_not_mixed(compared, monkeypatch):
     out, _, _ = compared
     monkeypatch.setitem(compare.RATES, "default", 1.0)

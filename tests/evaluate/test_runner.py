@@ -67,6 +67,15 @@ def test_bad_input(options, words):
         evaluate(Answering(items, [say()]), Prepared(items), **options)
 
 
+def test_several_metrics_look_at_one_answer():
+    items = [example("Find cats.", boxes("cats", ONE)), example("Find dogs.", boxes("dogs"))]
+    model = Answering(items, [say(boxes("cats", ONE)), say()])  # one answer for each question
+    wanted = evaluate(Answering(items, [say(boxes("cats", ONE)), say()]), Prepared(items), "boxes", "ap")
+    assert evaluate(model, Prepared(items), "boxes", ["ap", "refusal"]) == wanted | {"N-acc": 1, "T-acc": 1}
+    with pytest.raises(ValueError, match="ap, p50 are about different questions"):
+        evaluate(Answering([], []), Prepared(items), "boxes", ("ap", "p50"))
+
+
 def test_no_questions():
     with pytest.raises(ValueError, match="prepared has no questions about boxes"):
         evaluate(Answering([], []), Prepared([]), "boxes")

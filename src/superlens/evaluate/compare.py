@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -152,8 +152,7 @@ class Comparison:
         arm.samples_per_second = told["samples_per_second"]
         model.eval()
         counter = LanguageSteps(model)
-        for metric in METRICS[self.part]:
-            arm.quality |= self.measure(model, self.budget.limit, metric)
+        arm.quality = self.measure(model, self.budget.limit, METRICS[self.part])
         arm.leading = arm.quality[LEADING[self.part]] or 0.0
         arm.blind = self.measure(Blind(model), self.budget.curve_limit)[LEADING[self.part]] or 0.0
         arm.language_steps, arm.seconds_per_answer = counter.alone(self._questions(min(10, self.budget.limit)))
@@ -204,9 +203,9 @@ class Comparison:
         if not (home / "model").is_dir():  # the time was over before the steps were
             model.save_pretrained(str(home / "model"), whole=True)
 
-    def measure(self, model: Any, limit: int, metric: str | None = None) -> dict[str, Any]:
-        """A metric, by default that of the curve, over `limit` questions of `val`."""
-        return evaluate(model, self.val, self.part, metric or METRICS[self.part][0], limit=limit, batch_size=8, seed=SEED)
+    def measure(self, model: Any, limit: int, metrics: Sequence[str] = ()) -> dict[str, Any]:
+        """Metrics, by default that of the curve, over `limit` questions of `val`."""
+        return evaluate(model, self.val, self.part, metrics or METRICS[self.part][:1], limit=limit, batch_size=8, seed=SEED)
 
     def _questions(self, count: int) -> list:
         return [example.question for example in open_source(self.val).examples(self.part, seed=SEED, limit=count)]

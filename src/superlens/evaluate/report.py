@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,6 +29,13 @@ def write(arms: Sequence[Arm], part: str, out: Path) -> list[Path]:
     _curves(arms, part, paths[2])
     _cost(arms, part, paths[3])
     return paths
+
+
+def kept(out: Path) -> tuple[str, list[Arm]]:
+    """(part, arms) of a comparison's folder, those that are done, seed after seed. FileNotFoundError where there was none."""
+    part = json.loads((out / "settings.json").read_text())["part"]
+    arms = [Arm(**json.loads(file.read_text())) for file in sorted(out.glob("arms/*/result.json"))]
+    return part, sorted(arms, key=lambda arm: arm.seed)
 
 
 def by_recipe(arms: Sequence[Arm]) -> dict[str, list[Arm]]:

@@ -26,7 +26,7 @@ def evaluate(
     model: Any,
     source: Source | str | os.PathLike,
     part: str,
-    metric: str | None = None,
+    metric: str | Sequence[str] | None = None,
     limit: int | None = None,
     batch_size: int = 8,
     seed: int = 0,
@@ -34,7 +34,7 @@ def evaluate(
     min_score: float = 0.3,
     progress: Any = None,
 ) -> dict[str, Any]:
-    """What `metric` (default: see `metric_class`) makes of the generated answers to a source's questions.
+    """What a metric (default: see `metric_class`), or several, make of the generated answers to a source's questions.
 
     model: anything with `ask(conversations, batch_size=, min_score=, min_share=, errors="return")`. source: a `Source`, or what
     `open_source` opens. part: "boxes", "masks", "keypoints", "moments", "text" or "image". limit: how many questions. seed: of
@@ -45,7 +45,8 @@ def evaluate(
     Raises ValueError with one sentence: unknown part, metric or task, a part the model has no link for, nothing to ask, numbers out
     of range.
     """
-    chosen = metric_class(part, metric, task)
+    names = [metric] if metric is None or isinstance(metric, str) else list(metric)
+    chosen = [metric_class(part, name, task) for name in names]
     formats = getattr(getattr(model, "processor", None), "formats", None)  # baselines have none
     if formats is not None and part not in (written := list(dict.fromkeys(["text", *(form.answers for form in formats.values())]))):
         from superlens.recipes.schema import recipes_that_write
@@ -58,12 +59,16 @@ def evaluate(
     if not 0 <= min_score <= 1:
         raise ValueError(f"Got the least score {min_score}; expected 0 to 1.")
     source = open_source(source) if isinstance(source, (str, os.PathLike)) else source
-    chosen = chosen if metric else _of_its_questions(source, part, seed, task) or chosen
-    usual = chosen.task and chosen.task.format(part=part)
+    if metric is None and (own := _of_its_questions(source, part, seed, task)):
+        chosen = [own]
+    tasks = {kind.task and kind.task.format(part=part) for kind in chosen}
+    if len(tasks) > 1:
+        raise ValueError(f"the metrics {', '.join(names)} are about different questions: ask for them one by one.")
+    (usual,) = tasks
     examples = _examples(source, part, seed, limit, task, usual)
     if not len(examples):
         raise ValueError(f"{source.name} has no questions about {part}, so there is nothing to evaluate.")
-    counted = chosen(facts_of(source), part, min_score)
+    counted = [kind(facts_of(source), part, min_score) for kind in chosen]
     bar = None if progress is None else progress.add_task(f"{part} of {source.name}", total=len(examples))
     failed = 0
     for at in range(0, len(examples), batch_size):
@@ -73,12 +78,14 @@ def evaluate(
         )
         for example, answer in zip(batch, answers, strict=True):
             failed += isinstance(answer, Exception)
-            counted.add(example, _message(source, example, answer))
+            message = _message(source, example, answer)
+            for figures in counted:
+                figures.add(example, message)
         if progress is not None:
             progress.advance(bar, len(batch))
     if failed:
         logger.warning("%d of %d questions had no answer and count as empty ones.", failed, len(examples))
-    return counted.result()
+    return {key: value for figures in counted for key, value in figures.result().items()}
 
 
 def facts_of(source: Source) -> Facts:
