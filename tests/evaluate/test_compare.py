@@ -26,7 +26,7 @@ def test_every_arm_is_trained_and_measured(compared):
     assert [(arm.recipe, arm.seed, arm.steps) for arm in arms] == [("lisa", 0, 2), ("gsva", 0, 2)]
     for arm in arms:
         assert 0 <= arm.leading <= 1 and [step for step, _ in arm.curve] == [1] and arm.samples_per_second > 0
-        assert set(arm.quality) == {"mIoU", "per_class", "N-acc", "T-acc"}
+        assert set(arm.quality) == {"mIoU", "per_class", "N-acc", "T-acc"} and arm.base == arms[0].base != ""
         assert arm.language_steps >= 1 and arm.seconds_per_answer > 0 and arm.trained_parameters > 1e6
     assert any("lisa, seed 0" in line for line in told) and any("step 1" in line for line in told)
     assert (out / "base-merge" / "model").is_dir() and list((out / "features").rglob("*.npz"))

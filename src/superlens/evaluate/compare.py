@@ -82,7 +82,7 @@ class Budget:
 @dataclass
 class Arm:
     """What came of one recipe and seed. quality: of the metrics; untrained, blind: the leading figure of the model before training, and
-    of the trained one that is shown grey. curve: (step, leading figure)."""
+    of the trained one that is shown grey. curve: (step, leading figure). base: the fingerprint of the language model it began with."""
 
     recipe: str
     seed: int
@@ -96,6 +96,7 @@ class Arm:
     trained_parameters: int = 0
     samples_per_second: float = 0.0
     steps: int = 0
+    base: str = ""
 
 
 class Comparison:
@@ -143,7 +144,8 @@ class Comparison:
         tell(f"{name}, seed {seed}")
         plan = self.plans[name]
         model = self._fresh(plan, seed)
-        arm = Arm(name, seed, trained_parameters=sum(p.numel() for key, p in model.named_parameters() if not key.startswith("eye.")))
+        trained = sum(p.numel() for key, p in model.named_parameters() if not key.startswith("eye."))
+        arm = Arm(name, seed, trained_parameters=trained, base=fingerprint(model.language.model))
         if not (home / "model").is_dir():
             self._train(model, plan, home, seed, tell)
         fill(model, home / "model")
