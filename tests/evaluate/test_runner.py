@@ -12,7 +12,7 @@ from evaluate_fakes import Answering, Prepared, boxes, example, say
 from PIL import Image as Pil
 
 from superlens.data.world import World
-from superlens.evaluate.runner import evaluate, facts_of
+from superlens.evaluate.runner import as_asked, evaluate, facts_of
 from superlens.message import Message, Text
 
 ONE, FAR = (0, 0, 10, 10), (30, 20, 40, 30)
@@ -74,6 +74,19 @@ def test_several_metrics_look_at_one_answer():
     assert evaluate(model, Prepared(items), "boxes", ["ap", "refusal"]) == wanted | {"N-acc": 1, "T-acc": 1}
     with pytest.raises(ValueError, match="ap, p50 are about different questions"):
         evaluate(Answering([], []), Prepared(items), "boxes", ("ap", "p50"))
+
+
+def test_answers_without_labels_are_of_what_was_asked_for():
+    items = [example("Find cats and dogs.", boxes("cats", ONE), boxes("dogs", FAR))]
+    bare = say(Text("It is "), boxes("", ONE), Text(" and "), boxes("", FAR))
+    assert evaluate(Answering(items, [bare]), Prepared(items), "boxes")["AP"] == 1
+    swapped = say(boxes("", FAR), boxes("", ONE))
+    assert evaluate(Answering(items, [swapped]), Prepared(items), "boxes")["AP"] == 0
+    fewer = as_asked(say(boxes("", ONE)), items[0].answer)
+    more = as_asked(say(boxes("", ONE), boxes("", FAR), boxes("", FAR)), items[0].answer)
+    assert [part.label for part in fewer.boxes] == ["cats"] and [part.label for part in more.boxes] == ["cats", "dogs", ""]
+    half = say(boxes("birds", ONE), boxes("", FAR))  # who writes labels is taken at its word
+    assert as_asked(half, items[0].answer) is half
 
 
 def test_no_questions():

@@ -6,6 +6,7 @@ import inspect
 import logging
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from superlens.data.sources.annotated import AnnotatedSource
@@ -13,7 +14,7 @@ from superlens.data.sources.base import Example, Source
 from superlens.data.sources.open import open_source
 from superlens.evaluate.metrics import Facts, metric_class
 from superlens.evaluate.metrics.base import plain
-from superlens.message import Message
+from superlens.message import Message, OutputPart
 
 logger = logging.getLogger(__name__)
 
@@ -141,6 +142,19 @@ class _Chosen(Sequence):
 
 def _message(source: Source, example: Example, answer: Message | Exception) -> Message:
     if not isinstance(answer, Exception):
-        return answer
+        return as_asked(answer, example.answer)
     logger.warning("%s, picture %s: no answer, %s", source.name, example.picture, answer)
     return Message("assistant", ())
+
+
+def as_asked(answer: Message, reference: Message) -> Message:
+    """An answer without a single label, as links without phrases write it (LISA, PixelLM), is of what was asked for: its parts take
+    the reference's labels in their order. Any other answer as it is.
+    """
+    said = [at for at, part in enumerate(answer.content) if isinstance(part, OutputPart)]
+    if any(answer.content[at].label for at in said):
+        return answer
+    content = list(answer.content)
+    for at, meant in zip(said, (part for part in reference.content if isinstance(part, OutputPart))):
+        content[at] = replace(content[at], label=meant.label)
+    return replace(answer, content=tuple(content))
