@@ -18,7 +18,7 @@ import torch
 import superlens
 from superlens.batch import collate
 from superlens.data.world import World
-from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Moments
 from superlens.parts import BUILT_IN, find_class
 from superlens.recipes.schema import read_recipe, recipe_names
 
@@ -300,6 +300,8 @@ def test_batch_1_equals_batch_8(model):
         for first, second in zip(one.outputs, two.outputs):
             assert first.label == second.label and first.count == second.count
             assert not first.count or np.abs(np.sort(first.scores) - np.sort(second.scores)).max() < 1e-4
+            if isinstance(first, Moments):
+                assert first.seconds == pytest.approx(second.seconds, abs=1e-3)
     ways = {(answer.text, tuple(map(type, answer.content)), answer.notes) for answer in together}
     assert len(ways) > 1, "the samples must take different ways"
 

@@ -2,28 +2,26 @@
 
 import json
 
-import numpy as np
 import pytest
 import tiny
+from films import filmed
+from sentences import refused
 
+import superlens
 from superlens import cli
+from superlens.data.check import check
+from superlens.message import Conversation, Message, Moments, Video
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny model that watches videos, and a film of two seconds."""
-    av = pytest.importorskip("av")
     home = tmp_path_factory.mktemp("films")
     video = {"type": "frames", "sampling": {"type": "uniform", "frames": 3}}
     model = tiny.model(links={"moments": {"type": "codec", "code": "lita"}}, decoders={}, video=video)
     model.links["moments"].head_rows.data.mul_(100)  # it speaks of moments, whatever it is asked
     model.save_pretrained(str(home / "watcher"))
-    with av.open(str(home / "film.mp4"), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for index in range(20):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), index * 10, np.uint8), format="rgb24")))
-        container.mux(stream.encode())
+    filmed(home / "film.mp4")
     return home
 
 
@@ -50,3 +48,26 @@ def test_what_is_no_film_is_refused(folder, capsys):
         assert code == 2 and words in err and "Traceback" not in err
     code, _, err = run(capsys, "predict", "nano", "When?", "--video", folder / "film.mp4", "--device", "cpu")
     assert code == 2 and "can not watch videos" in err
+
+
+def test_seconds_outside_a_film_are_refused_before_they_are_learned(folder):
+    model = superlens.load(str(folder / "watcher"), device="cpu")
+
+    def talk(end):
+        user = Message("user", (Video(folder / "film.mp4"), "When does it get bright?"))
+        return Conversation((user, Message("assistant", (Moments("bright", [[1.0, end]]),))))
+
+    model.processor.encode(talk(2.0))
+    refused(lambda: model.processor.encode(talk(50.0)), "(1, 50)", "the video's 2 seconds")
+
+
+def test_data_check_opens_films(folder):
+    def line(film, end):
+        user = [{"type": "video", "video": film}, {"type": "text", "text": "When?"}]
+        answer = [{"type": "moments", "label": "bright", "seconds": [[1.0, end]]}]
+        return json.dumps({"messages": [{"role": "user", "content": user}, {"role": "assistant", "content": answer}]})
+
+    (folder / "films.jsonl").write_text("\n".join([line("film.mp4", 2.0), line("film.mp4", 50.0), line("none.mp4", 2.0)]))
+    late, missing = check(folder / "films.jsonl")
+    assert late.record == "line 2" and "the video's 2 seconds" in late.sentence
+    assert missing.record == "line 3" and "none.mp4" in missing.sentence and "does not exist" in missing.sentence

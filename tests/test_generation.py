@@ -150,6 +150,8 @@ def test_an_answer_can_be_forced_to_use_a_link():
     assert speakers[0].written.ids[0] == model.processor.token_ids["<p>"]
     with pytest.raises(ValueError, match="did you mean 'masks'"):
         model.ask(question, answer_with="mask")
+    with pytest.raises(ValueError, match=r"no link 'moments'.* These recipes have one: lita, momentor, timechat"):
+        model.ask(question, answer_with="moments")
 
 
 def test_forced_labels_are_followed_by_the_link():

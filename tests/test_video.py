@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from films import filmed
 from sentences import refused
 
 from superlens.media import Image
@@ -14,16 +15,7 @@ def grey(value, height=48, width=64):
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory):
-    """Two seconds of ten frames each; frame i is grey 10 i."""
-    av = pytest.importorskip("av")
-    path = tmp_path_factory.mktemp("film") / "clip.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mpeg4", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for index in range(20):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(index * 10), format="rgb24")))
-        container.mux(stream.encode())
-    return path
+    return filmed(tmp_path_factory.mktemp("film") / "clip.mp4")
 
 
 def numbers(frames):
@@ -69,6 +61,18 @@ def test_a_stream_that_breaks_off_is_refused(film, tmp_path):
     broken = tmp_path / "half.mp4"
     broken.write_bytes(data[: len(data) // 4])
     refused(lambda: Video(broken).at([0, 1]), broken)
+
+
+def test_a_stream_that_breaks_off_in_the_middle_is_refused(tmp_path):
+    """A Matroska file says its length at the beginning and can be opened whatever is missing behind."""
+    whole = filmed(tmp_path / "whole.mkv", frames=40)
+    assert len(Video(whole).read().frames) == 40
+    broken = tmp_path / "broken.mkv"
+    data = whole.read_bytes()
+    broken.write_bytes(data[: len(data) // 2])
+    assert Video(broken).at([0.1])  # before the break all is well
+    refused(lambda: Video(broken).at([0, 3.5]), "broken.mkv", "breaks off", "of 4.0 seconds")
+    refused(Video(broken).read, "breaks off")
 
 
 def test_a_file_without_pictures_is_refused(tmp_path):

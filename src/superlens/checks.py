@@ -29,6 +29,18 @@ def check_conversation(conversation) -> None:
                     raise ValueError(f"messages[{m}].content[{p}], {_name(placed)}: {error}") from error
 
 
+def check_videos(conversation) -> None:
+    """Opens the files of videos. Raises ValueError with one sentence where there is none, and for moments outside of them."""
+    lengths = [video.seconds for video in conversation.videos]
+    for m, message in enumerate(conversation.messages):
+        for p, part in enumerate(message.content):
+            if isinstance(part, Moments):
+                try:
+                    check_moments(part.seconds, lengths[part.video])
+                except ValueError as error:
+                    raise ValueError(f"messages[{m}].content[{p}], {_name(part)}: {error}") from error
+
+
 def _check_copy(part: Image, message, images, where: str) -> None:
     """An edited picture stands in an answer and names a picture that was shown before it."""
     before = next(number for number, shown in enumerate(images) if shown is part)
@@ -63,7 +75,7 @@ def _medium(part, images, videos):
 def _check_part(part, images, videos) -> None:
     medium = _medium(part, images, videos)
     if isinstance(part, Moments):
-        return _check_moments(part.seconds, medium.known_seconds)
+        return check_moments(part.seconds, medium.known_seconds)
     size = medium.known_size
     if size is None:
         return None
@@ -110,7 +122,8 @@ def _check_raster(shape, size) -> None:
                          "resize it to the picture.")
 
 
-def _check_moments(seconds_N2, length) -> None:
+def check_moments(seconds_N2, length: float | None) -> None:
+    """Raises ValueError with a sentence for moments that end before they start, or after their video of `length` seconds."""
     wrong = (seconds_N2[:, 0] > seconds_N2[:, 1]) | (seconds_N2[:, 0] < 0)
     if length is not None:
         wrong |= seconds_N2[:, 1] > length + SLACK

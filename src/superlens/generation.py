@@ -138,7 +138,9 @@ class Generator:
         if force is None:
             return [], {}
         if force not in self.processor.formats:
-            raise ValueError(f"no link '{force}' to answer with: {nearest(force, self.processor.formats)}")
+            from superlens.recipes.schema import these_write
+
+            raise ValueError(f"no link '{force}' to answer with: {nearest(force, self.processor.formats)}{these_write(force)}")
         form = self.processor.formats[force]
         if isinstance(form, CodecFormat):
             return [self.processor.token_ids[piece.name] for piece in form.start("")], {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from superlens.checks import check_moments
 from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Seen, Slots, Token, Value, Words, kind_of
 from superlens.links.codec import CodecFormat
 from superlens.mention import MOST_WORDS
@@ -127,8 +128,10 @@ class Processor:
         for form in self.formats.values():
             if form.part == kind:
                 return form
-        known = sorted({form.part for form in self.formats.values()})
-        raise ValueError(f"this recipe has no link that writes {kind}; it writes {', '.join(known) or 'words only'}.")
+        from superlens.recipes.schema import these_write
+
+        known = ", ".join(sorted({form.part for form in self.formats.values()})) or "words only"
+        raise ValueError(f"this recipe has no link that writes {kind}; it writes {known}.{these_write(kind)}")
 
     def words(self, text: str) -> list[int]:
         """Plain text -> ids of the language model's own tokenizer; special tokens that a user types stay plain words."""
@@ -339,7 +342,9 @@ class Writer:
         if form.medium == "video":
             if not 0 <= part.video < len(self.out.videos):
                 raise ValueError(f"'{part.label}' speaks of video {part.video}, which has not been shown before it.")
-            return self.out.clips[part.video], -1
+            clip = self.out.clips[part.video]
+            check_moments(part.seconds, clip.seconds)  # of a file nobody knew its length before
+            return clip, -1
         if isinstance(part, Image):
             if part.of >= len(self.out.canvases):
                 raise ValueError(f"a changed copy of picture {part.of}, which has not been shown before it.")

@@ -17,6 +17,7 @@ from superlens.media import Image, Part, reason, short
 
 MAX_VIDEO_FRAMES = 10_000
 ROUNDED = 0.002  # seconds by which times in files may be off
+LACKING = 1.0  # seconds by which a stream may end before its header says
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,14 +76,14 @@ class Video(Part):
             if stream.duration:
                 return float(stream.duration * stream.time_base)
             if container.duration:
-                return container.duration / 1_000_000
+                return container.duration / 1e6
             rate = _rate(stream)
             return max(seconds for seconds, _ in _decoded(self.source, container, stream)) + 1 / rate
 
     def at(self, seconds: Sequence[float]) -> tuple[Image, ...]:
         """The frames shown at these seconds, which ascend; only they are kept in memory. Beyond the end it is the last frame.
 
-        Raises ValueError as `seconds` does, and where a stream breaks off before its first frame.
+        Raises ValueError as `seconds` does, and where a stream breaks off before its end.
         """
         wanted = list(seconds)
         if any(later < earlier for earlier, later in pairwise(wanted)):
@@ -143,16 +144,22 @@ def _opened(path: str):
 
 def _decoded(path: str, container, stream) -> Iterator[tuple[float, object]]:
     """(seconds since the first frame, PyAV frame), in order."""
-    first = None
+    first, shown, longest = None, 0.0, 1 / _rate(stream)
     try:
         for frame in container.decode(stream):
             seconds = float(frame.time or 0.0)
             first = seconds if first is None else first
-            yield seconds - first, frame
+            longest, shown = max(longest, seconds - first - shown), seconds - first
+            yield shown, frame
     except (OSError, ValueError) as error:
         raise ValueError(f"Cannot read '{path}' as a video: its stream is broken ({reason(error)}).") from error
     if first is None:
         raise ValueError(f"The video '{path}' holds no frames.")
+    told = stream.duration and float(stream.duration * stream.time_base)
+    if not told and len(container.streams) == 1:  # beside sound, what the container says may be the sound's
+        told = (container.duration or 0) / 1e6
+    if told and told - shown - longest > max(LACKING, longest):
+        raise ValueError(f"Cannot read '{path}' as a video: its stream breaks off at {shown:.1f} of {told:.1f} seconds.")
 
 
 def _rate(stream) -> float:

@@ -102,7 +102,7 @@ def test_arms_may_begin_with_the_base_of_another_comparison(compared, tmp_path):
 
 
 def test_a_recipe_without_a_link_is_refused():
-    with pytest.raises(ValueError, match=r"'shikra' has no link that writes masks; it writes boxes\. These do: gsva, .*lisa"):
+    with pytest.raises(ValueError, match=r"'shikra' has no link that writes masks; it writes boxes\. These recipes .*: gsva, .*lisa"):
         Comparison(["lisa", "shikra"], ["world"], "nowhere", "masks")
     with pytest.raises(ValueError, match="names of their own, got lisa, lisa"):
         Comparison(["lisa", "lisa"], ["world"], "nowhere", "masks")

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from superlens.assemble import assemble
 from superlens.recipes.reading import parse_yaml
 from superlens.recipes.schema import read_recipe, recipe_names, recipe_text
 
@@ -29,6 +30,14 @@ def test_every_recipe_of_the_package_is_read_and_survives_its_dictionary():
         assert recipe.name == name and recipe.header and recipe.stages
         assert read_recipe(recipe.to_dict()).to_dict() == recipe.to_dict()
         assert recipe_text(name).startswith("#")
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_can_be_built_at_nanos_size(name):
+    eye, projector, language, links, decoders, *_ = assemble(read_recipe(name, ["scale=nano"]).to_dict())
+    parts = (eye, projector, language, *links.values(), *decoders.values())
+    assert 3e6 < sum(tensor.numel() for part in parts for tensor in part.parameters()) < 20e6
+    assert language.model.config.hidden_size == 256
 
 
 def test_defaults_are_filled_in(nano):

@@ -10,6 +10,7 @@ from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
 from superlens.data.mixture import Mixture
 from superlens.data.world import World
+from superlens.message import Conversation, Region
 from superlens.recipes import build as building
 from superlens.recipes.schema import Stage, read_recipe
 from superlens.train import trainer
@@ -191,6 +192,18 @@ def test_moments_are_refused_without_a_video_section():
         trainer.open_taught(plan, "world", None)
     with pytest.raises(ValueError, match=r"no link that writes moments\. These recipes have one: lita, momentor, timechat"):
         trainer.open_taught(boxes_only(boxes=1, moments=1), "world", None)
+
+
+def test_who_spells_boxes_is_pointed_at_things_by_boxes():
+    """Without a region encoder: a box that the user drew is written as the model writes boxes."""
+    parts = {"links": {"boxes": {"type": "codec", "code": "kosmos-2"}}, "decoders": {}}
+    plan = read_recipe(tiny.recipe(**parts) | {"data": {"tasks": {"region_text": 1, "like_boxes": 1}}})
+    source, processor = trainer.open_taught(plan, "world", None), tiny.model(**parts).processor
+    talk = source.conversation(0, np.random.default_rng(0))
+    regions = [part for part in talk.messages[0].content if isinstance(part, Region)]
+    assert regions and {region.kind for region in regions} == {"box"}
+    asked = processor.encode(Conversation(talk.messages[:1]), answer=False)
+    assert sum("patch_index" in processor.token_names.get(index, "") for index in asked.ids_T.tolist()) == 2
 
 
 def test_what_points_is_refused_without_a_region_encoder():

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from superlens.checks import check_videos
 from superlens.data.sources.base import Problem
 from superlens.data.sources.coco_records import structure_problems
 from superlens.data.sources.deeplabcut import point_problems, read_deeplabcut
@@ -244,6 +245,7 @@ def _wrong_conversation(record: dict, folder: str, pictures: _Pictures) -> str |
                 return str(error)
     try:
         Conversation(conversation.messages)
+        check_videos(conversation)
     except ValueError as error:
         return str(error)
     if not any(message.role == "assistant" for message in conversation.messages):

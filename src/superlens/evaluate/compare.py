@@ -26,7 +26,7 @@ from superlens.evaluate.baselines import Blind
 from superlens.evaluate.runner import evaluate
 from superlens.model import Superlens
 from superlens.recipes.build import build, load
-from superlens.recipes.schema import Recipe, Stage, read_recipe, recipes_that_write
+from superlens.recipes.schema import Recipe, Stage, read_recipe, these_write
 from superlens.train.precision import Precision
 from superlens.train.trainer import fill, make_mixture, make_trainer, run_stage
 from superlens.vision.cache import FeatureCache
@@ -279,8 +279,7 @@ def plan_of(name: str, part: str) -> Recipe:
     links = {key: entry for key, entry in values["links"].items() if entry.get("part", key) == part}
     if not links:
         written = ", ".join(sorted({entry.get("part", key) for key, entry in values["links"].items()}))
-        others = ", ".join(recipes_that_write(part))
-        raise ValueError(f"the recipe '{name}' has no link that writes {part}; it writes {written}. These do: {others}.")
+        raise ValueError(f"the recipe '{name}' has no link that writes {part}; it writes {written}.{these_write(part)}")
     wanted = {entry.get("decoder") for entry in links.values()}
     values["links"], values["decoders"] = links, {key: entry for key, entry in values["decoders"].items() if key in wanted}
     values.pop("regions", None)

@@ -50,10 +50,9 @@ def evaluate(
     chosen = [metric_class(part, name, task) for name in names]
     formats = getattr(getattr(model, "processor", None), "formats", None)  # baselines have none
     if formats is not None and part not in (written := list(dict.fromkeys(["text", *(form.answers for form in formats.values())]))):
-        from superlens.recipes.schema import recipes_that_write
+        from superlens.recipes.schema import these_write
 
-        others = dict.fromkeys(name for kind in PICTURES.get(part, (part,)) for name in recipes_that_write(kind))
-        those = f" These recipes have one: {', '.join(sorted(others))}." if others else ""
+        those = these_write(*PICTURES.get(part, (part,)))
         raise ValueError(f"this model has no link that writes {part}; it writes {', '.join(written)}.{those}")
     if batch_size < 1 or (limit is not None and limit < 1):
         raise ValueError(f"Got the batch size {batch_size} and the limit {limit}; expected at least 1.")
@@ -148,7 +147,7 @@ def _message(source: Source, example: Example, answer: Message | Exception) -> M
 
 
 def as_asked(answer: Message, reference: Message) -> Message:
-    """An answer without a single label, as links without phrases write it (LISA, PixelLM), is of what was asked for: its parts take
+    """An answer without a single label, as links without phrases write it (LISA), is of what was asked for: its parts take
     the reference's labels in their order. Any other answer as it is.
     """
     said = [at for at, part in enumerate(answer.content) if isinstance(part, OutputPart)]

@@ -284,6 +284,12 @@ def recipes_that_write(part: str) -> list[str]:
     return [name for name, plan in plans.items() if part in (entry.get("part", key) for key, entry in plan["links"].items())]
 
 
+def these_write(*parts: str) -> str:
+    """" These recipes have one: ...", for the end of a sentence about a link that is missing; "" where no recipe writes the parts."""
+    names = sorted({name for part in parts for name in recipes_that_write(part)})
+    return f" These recipes have one: {', '.join(names)}." if names else ""
+
+
 def recipe_text(name: str) -> str:
     """The YAML of a recipe in the package, with its header. ValueError names the nearest recipe."""
     if name not in recipe_names():

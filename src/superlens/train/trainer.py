@@ -20,7 +20,7 @@ from superlens.language.causal import keeps_packed_samples_apart
 from superlens.model import Superlens
 from superlens.parts import find_class, nearest
 from superlens.recipes.build import build, find_model, load
-from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names, recipes_that_write
+from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names, these_write
 from superlens.train.loop import LinkTrainer, Progress, StopOnSignal, check_globs, choose_trained
 from superlens.train.precision import Precision
 from superlens.train.rows import Collator, Encoded, GlanceCollator
@@ -151,6 +151,8 @@ def source_options(plan, path: str, stage: Stage | None) -> dict[str, Any]:
     tasks = tasks or (own.tasks if own else None) or (data.tasks if path == "world" else None)
     if path == "world":
         options = {"tasks": tasks, "turns": stage.turns if stage is not None and stage.turns else data.turns}
+        if plan.regions is None and spells_boxes(plan):
+            options["regions"] = ("box",)
         return options | ({"length": own.length} if own and own.length else {})
     augment = own.augment if own and own.augment else data.augment
     options: dict[str, Any] = {"tasks": tasks, "cache_mb": data.cache_mb}
@@ -169,7 +171,7 @@ def open_taught(plan, path: str, stage: Stage | None) -> Source:
     written = {"text", *(entry.get("part", name) for name, entry in plan.to_dict()["links"].items())}
     asked = getattr(source, "tasks", None) or {}
     beyond = {task: f"link that writes {link_of(task)}" for task in asked if link_of(task) not in written}
-    if plan.regions is None:
+    if plan.regions is None and not (path == "world" and spells_boxes(plan)):
         beyond |= {task: "region encoder" for task in asked if {"region", "examples"} & set(slots_of(task))}
     if plan.video is None:
         beyond |= {task: "`video` section" for task in asked if link_of(task) == "moments" and task not in beyond}
@@ -177,12 +179,17 @@ def open_taught(plan, path: str, stage: Stage | None) -> Source:
         left = {task: weight for task, weight in source.tasks.items() if task not in beyond}
         if options["tasks"] or not left:
             task, lacking = next(iter(beyond.items()))
-            others = recipes_that_write(link_of(task)) if "link" in lacking else []
-            those = f" These recipes have one: {', '.join(others)}." if others else ""
+            those = these_write(link_of(task)) if "link" in lacking else ""
             raise ValueError(f"'{path}' is to teach the task '{task}', but this recipe has no {lacking}.{those}")
         logger.info("%s: without %s, which this recipe has no parts for", path, ", ".join(beyond))
         source.tasks = left
     return source
+
+
+def spells_boxes(plan) -> bool:
+    """Whether a codec writes boxes, and with it those that a user draws: such a model is pointed at things without a region encoder."""
+    links = plan.to_dict()["links"].items()
+    return any(entry["type"] == "codec" and entry.get("part", name) == "boxes" for name, entry in links)
 
 
 def make_mixture(plan, stage: Stage, data: list[str], seed: int) -> Mixture:

@@ -43,6 +43,13 @@ def test_moments_come_back_to_half_a_bin(name):
         assert found.part.label == ("a dog" if name == "timechat" else "")
 
 
+def test_what_rounding_puts_behind_the_end_is_the_end():
+    """Checks let a moment end a second late, and there is no token for that."""
+    late = Moments("a dog", [[2.0, 20.6]])
+    for code in CODES.values():
+        assert code.spell(late, clip(20.0)) == code.spell(Moments("a dog", [[2.0, 20.0]]), clip(20.0))
+
+
 def test_ignored_moments_and_none_at_all():
     for code in CODES.values():
         assert code.spell(Moments("a", np.zeros((0, 2))), clip(9.0)) == ""

@@ -14,7 +14,7 @@ from superlens.data.world.kinds import Kind, kind_of, pick
 from superlens.data.world.pointing import LEAST, point_at
 from superlens.data.world.scene import Scene, draw_scene
 from superlens.data.world.turns import POINTED, Setting, Turn, joined, part_of
-from superlens.message import REGION_KINDS, Conversation, Image, Message
+from superlens.message import Conversation, Image, Message
 
 TASKS = ("context_boxes", "context_masks")
 MOST = 3  # examples
@@ -45,7 +45,7 @@ def context_talk(task: str, rng: np.random.Generator, size: int, setting: Settin
 def _turn(task: str, shown: Scene, asked: Scene, kind: Kind, rng: np.random.Generator, setting: Setting) -> Turn:
     alike = [index for index in kind.find(shown) if shown.things[index].clear and shown.things[index].area >= LEAST]
     count = 1 + int(rng.integers(min(MOST, len(alike))))
-    form = pick(rng, REGION_KINDS)
+    form = pick(rng, setting.regions)
     regions = tuple(point_at(shown.mask(index), rng, form) for index in rng.permutation(alike)[:count])
     question = ask(task, rng, setting.held_out, examples=POINTED * count)
     part = replace(part_of(asked, kind.words(), kind.find(asked), task == "context_masks"), image=1)

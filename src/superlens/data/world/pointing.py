@@ -48,8 +48,8 @@ def _candidates(scene: Scene) -> list[int]:
     return [index for index, thing in enumerate(scene.things) if thing.clear and thing.area >= LEAST]
 
 
-def _region(scene: Scene, index: int, rng: np.random.Generator) -> Region:
-    return point_at(scene.mask(index), rng, pick(rng, REGION_KINDS))
+def _region(scene: Scene, index: int, rng: np.random.Generator, setting: Setting) -> Region:
+    return point_at(scene.mask(index), rng, pick(rng, setting.regions))
 
 
 def region_text_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
@@ -60,18 +60,19 @@ def region_text_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -
     index = pick(rng, options)
     thing = scene.things[index]
     words = thing.kind if thing.size == "medium" else f"{thing.size} {thing.kind}"
-    region = _region(scene, index, rng)
+    region = _region(scene, index, rng, setting)
     return say("region_text", words[0].upper() + words[1:] + ".", rng, setting, regions=(region,), region=POINTED)
 
 
 def region_masks_turn(scene: Scene, rng: np.random.Generator, setting: Setting) -> Turn | None:
-    """The mask of what is marked: one thing, or two under one region, or of these only one, when a click takes back the other."""
+    """The mask of what is marked: one thing, or two under one region, or of these only one, when a click takes back the other (where
+    things may be pointed at in every way)."""
     options = _candidates(scene)
     if not options:
         return None
     index = pick(rng, options)
-    wanted, regions = [index], (_region(scene, index, rng),)
-    if len(options) > 1 and rng.random() < BOTH:
+    wanted, regions = [index], (_region(scene, index, rng, setting),)
+    if len(options) > 1 and setting.regions == REGION_KINDS and rng.random() < BOTH:
         other = min((one for one in options if one != index), key=lambda one: _apart(scene, index, one))
         regions = (_over_both(scene, index, other, rng),)
         wanted = sorted((index, other))
@@ -106,6 +107,6 @@ def like_boxes_turn(scene: Scene, rng: np.random.Generator, setting: Setting) ->
     index = pick(rng, pool)
     kind = kind_of(scene.things[index])
     others = [other for other in kind.find(scene) if other != index]
-    region = _region(scene, index, rng)
+    region = _region(scene, index, rng, setting)
     question = ask("like_boxes", rng, setting.held_out, region=POINTED)
     return Turn("like_boxes", question, joined([part_of(scene, kind.words(), others, masks=False)]), (region,))

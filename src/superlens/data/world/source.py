@@ -30,7 +30,7 @@ from superlens.data.world.pointing import like_boxes_turn, region_masks_turn, re
 from superlens.data.world.reasoning import reason_turn
 from superlens.data.world.scene import ALL_PAIRS, BASE, TRAIN_PAIRS, Scene, draw_scene
 from superlens.data.world.turns import Setting, Turn, echo_marked_turn, echo_turn, list_turn
-from superlens.message import Conversation, Image, Message
+from superlens.message import REGION_KINDS, Conversation, Image, Message
 
 SPLITS = ("train", "val")
 TEXT_TASKS = ("count", "colour", "exists", "relation")
@@ -97,14 +97,14 @@ class World(Source):
     colour in `HELD_OUT_PAIRS` are drawn in "val" only. Persons and dogs are drawn where a conversation starts with the
     task "keypoints", and nowhere else. seed: whole number >= 0. size: side of the square pictures,
     96 to 320 pixels; things grow with it. tasks: {task: weight}, default `WEIGHTS`. turns: least and most questions in
-    a conversation. length: what `len` says.
-    Raises ValueError for an unknown split or task, weights that are negative or all zero, or numbers out of range.
+    a conversation. length: what `len` says. regions: the kinds of `Region` that things are pointed at with.
+    Raises ValueError for an unknown split, task or kind, weights that are negative or all zero, or numbers out of range.
     """
 
     name = "world"
 
     def __init__(self, split: str = "train", seed: int = 0, size: int = BASE, tasks: Mapping[str, float] | None = None,
-                 turns: tuple[int, int] = (1, 4), length: int = 1_000_000) -> None:
+                 turns: tuple[int, int] = (1, 4), length: int = 1_000_000, regions: Sequence[str] = REGION_KINDS) -> None:
         if split not in SPLITS:
             raise ValueError(f'Got the split "{split}" for the drawn world; expected "train" or "val".')
         if not 96 <= size <= 320:
@@ -114,7 +114,9 @@ class World(Source):
         if length < 1 or seed < 0:
             raise ValueError(f"Got the length {length} and the seed {seed}; expected at least 1 and at least 0.")
         self.split, self.seed, self.size, self.length = split, int(seed), int(size), int(length)
-        self.turns = (int(turns[0]), int(turns[1]))
+        if not regions or not set(regions) <= set(REGION_KINDS):
+            raise ValueError(f"Got regions of the kinds {list(regions)}; expected some of {', '.join(REGION_KINDS)}.")
+        self.turns, self.regions = (int(turns[0]), int(turns[1])), tuple(regions)
         self.tasks = _checked(WEIGHTS if tasks is None else tasks)
 
     def __len__(self) -> int:
@@ -131,7 +133,7 @@ class World(Source):
         """
         index = self._check_index(index)
         own = self._generator(index, int(rng.integers(2**62)))
-        setting = Setting(held_out=False, pairs=self._pairs)
+        setting = Setting(held_out=False, pairs=self._pairs, regions=self.regions)
         wanted = int(own.integers(self.turns[0], self.turns[1] + 1))
         alone = {task: weight for task, weight in self.tasks.items() if task not in FOLLOWING}
         task = _draw(alone, own)
@@ -211,10 +213,11 @@ class World(Source):
     def _example(self, tasks: Mapping[str, float], label: int, in_turn: bool, index: int) -> Example:
         own = self._generator(label, index)
         task = tuple(tasks)[index % len(tasks)] if in_turn else _draw(tasks, own)
+        setting = Setting(held_out=True, pairs=ALL_PAIRS, regions=self.regions)
         if task in _TALKS:
-            question, turn = _TALKS[task](task, own, self.size, Setting(held_out=True, pairs=ALL_PAIRS))
+            question, turn = _TALKS[task](task, own, self.size, setting)
             return Example(question, turn.answer, index, task, turn.facts)
-        scene, turn = self._scene_for(task, own, Setting(held_out=True, pairs=ALL_PAIRS))
+        scene, turn = self._scene_for(task, own, setting)
         question = Conversation((Message("user", (Image(scene.picture), *turn.asked)),))
         return Example(question, turn.answer, index, task)
 

@@ -12,7 +12,7 @@ from superlens.data.templates import ask, listing
 from superlens.data.world.kinds import Kind, Pairs, absent_kind, loosen, noun, pick, present_kinds
 from superlens.data.world.scene import Scene
 from superlens.mention import Mention
-from superlens.message import Boxes, Masks, Message, Part, Region, Text
+from superlens.message import REGION_KINDS, Boxes, Masks, Message, Part, Region, Text
 
 ABSENT = 0.28
 POINTED = "\ufffc"  # stands in a question's words for a region
@@ -61,11 +61,12 @@ class Turn:
 @dataclass(frozen=True)
 class Setting:
     """How to ask: in held-out wordings (for evaluation) or not, and which pairs of shape and colour may be named. scenes: what clips
-    are drawn with, where they are not to depend on what else is drawn."""
+    are drawn with, where they are not to depend on what else is drawn. regions: the kinds that things are pointed at with."""
 
     held_out: bool
     pairs: Pairs
     scenes: np.random.Generator | None = None
+    regions: tuple[str, ...] = REGION_KINDS
 
 
 def mentioning(text: str, about: About) -> Text:

@@ -20,10 +20,10 @@ class MomentCode(Code):
 
     part = "moments"
 
-    def ordered(self, part: Moments) -> list[tuple[float, float]]:
-        """The ends of the moments that count, in seconds."""
+    def ordered(self, part: Moments, clip: Clip) -> list[tuple[float, float]]:
+        """The ends of the moments that count, in seconds; what rounding puts behind the end of the video is its end."""
         kept_N2 = part.seconds if part.ignore is None else part.seconds[~part.ignore]
-        return sorted(map(tuple, kept_N2.tolist()))
+        return sorted(map(tuple, np.minimum(kept_N2, clip.seconds).tolist()))
 
     def found(self, label: str, ends: Sequence[tuple[float, float]], spans: list[Span], clip: Clip, video: int) -> Spelled:
         """What was read, each moment the right way round and inside the video; what was not is noted."""
@@ -59,7 +59,7 @@ class LITA(MomentCode):
         return in_line(self.tokens)
 
     def spell(self, part: Moments, canvas: Clip) -> str:
-        numbers = [[round((self.times - 1) * second / canvas.seconds) for second in ends] for ends in self.ordered(part)]
+        numbers = [[round((self.times - 1) * second / canvas.seconds) for second in ends] for ends in self.ordered(part, canvas)]
         return ", ".join(f"<t{start}> <t{end}>" for start, end in numbers)
 
     def read(self, match: re.Match[str], canvas: Clip, image: int) -> list[Spelled]:
@@ -84,7 +84,7 @@ class TimeChat(MomentCode):
 
     def spell(self, part: Moments, canvas: Clip) -> str:
         label = f", {part.label}" if part.label else ""
-        return "; ".join(f"{start:.1f} - {end:.1f} seconds{label}" for start, end in self.ordered(part))
+        return "; ".join(f"{start:.1f} - {end:.1f} seconds{label}" for start, end in self.ordered(part, canvas))
 
     def read(self, match: re.Match[str], canvas: Clip, image: int) -> list[Spelled]:
         by_label: dict[str, tuple[list, list]] = {}
@@ -123,7 +123,7 @@ class Momentor(MomentCode):
         return f"<time {place:.4f}>"
 
     def spell(self, part: Moments, canvas: Clip) -> str:
-        places = [[min(second / canvas.seconds, 1.0) * (self.anchors - 1) for second in ends] for ends in self.ordered(part)]
+        places = [[second / canvas.seconds * (self.anchors - 1) for second in ends] for ends in self.ordered(part, canvas)]
         return ", ".join(f"{self.name(start)} to {self.name(end)}" for start, end in places)
 
     def read(self, match: re.Match[str], canvas: Clip, image: int) -> list[Spelled]:
