@@ -42,6 +42,8 @@ WORDS = {"echo": 1.0, "echo_marked": 2.0, "exists": 2.0,
          **dict.fromkeys(("describe", "count", "colour", "relation", "place", "side"), 1.0)}  # fmt: skip
 # Higher rates wash out what random weights were given and what the base has learned, before links make use of it.
 RATES = {"language.model.model.layers.*": 5e-4, "language.*": 7e-4, "projector.*": 7e-4, "default": 2e-3}
+# The base has seen no clip: what goes on in one is learned from nothing, and slowly at such rates.
+PART_RATES = {"moments": {"language.model.model.layers.*": 2.5e-3}}
 MUON = ["language.model.model.layers.*", "links.*", "decoders.*"]
 # All are told what visual tokens show and where what questions name lies. States of answers are taught nothing beside the answers: only
 # some recipes read any.
@@ -55,7 +57,7 @@ MOST_CACHE = 8e9  # bytes
 WATCHED = {"moments": 2.0, "timeline": 1.0}  # what is asked of clips: the seconds of an event, and in words in which parts it goes on
 CLIPS = 4000  # different ones of the drawn world that arms are trained on
 # What arms of one comparison must have been taught by alike.
-TEACHING = {"rates": RATES, "muon": MUON, "lessons": TAUGHT, "words": WORDS, "base": BASE, "watched": WATCHED, "clips": CLIPS}
+TEACHING = {"muon": MUON, "lessons": TAUGHT, "words": WORDS, "base": BASE, "watched": WATCHED, "clips": CLIPS}
 SEED = 5  # of the questions that all are measured by
 
 
@@ -131,7 +133,8 @@ class Comparison:
     def _check_settings(self) -> None:
         """What is in `out` was made with these settings, or ValueError."""
         file = self.out / "settings.json"
-        settings = {"data": self.data, "val": self.val, "part": self.part, "budget": asdict(self.budget), "teaching": TEACHING}
+        teaching = TEACHING | {"rates": part_rates(self.part)}
+        settings = {"data": self.data, "val": self.val, "part": self.part, "budget": asdict(self.budget), "teaching": teaching}
         if file.is_file() and json.loads(file.read_text()) != settings:
             raise ValueError(f"'{self.out}' holds a comparison with other settings: choose another --out, or the same settings.")
         file.write_text(json.dumps(settings, indent=1))
@@ -193,7 +196,8 @@ class Comparison:
         run_stage(make_trainer(model, stage, mixture, path.parent, Precision(None, None), 0, "none"), path.parent, last=True)
 
     def _train(self, model: Superlens, plan: Recipe, home: Path, seed: int, tell: Callable[[str], None]) -> None:
-        stage = stage_of("compare", trained_globs(model), self.budget.steps, self.budget, lr=RATES, muon=MUON, lessons=TAUGHT)
+        rates = part_rates(self.part)
+        stage = stage_of("compare", trained_globs(model), self.budget.steps, self.budget, lr=rates, muon=MUON, lessons=TAUGHT)
         mixture = make_mixture(plan, stage, self.data, 1000 * seed)
         trainer = make_trainer(model, stage, mixture, home, Precision(None, None), seed, "none")
         told_before = home / "training.json"
@@ -293,6 +297,11 @@ def plan_of(name: str, part: str) -> Recipe:
 def trained_globs(model: Superlens) -> list[str]:
     """Everything that has weights, but for the eye."""
     return [f"{part}.*" for part in dict.fromkeys(name.partition(".")[0] for name, _ in model.named_parameters()) if part != "eye"]
+
+
+def part_rates(part: str) -> dict[str, float]:
+    """{glob: learning rate} of all arms that are compared by a part."""
+    return RATES | PART_RATES.get(part, {})
 
 
 def stage_of(name: str, train: list[str], steps: int, budget: Budget, **more: Any) -> Stage:
