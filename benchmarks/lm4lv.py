@@ -14,14 +14,15 @@ pictures, in the same order, for the same steps (lm4lv and random rehearse their
     one-pass     the same language model read in one pass: no causal mask, no rotary positions
     linear       the two linear layers alone, and the task's tokens
     mlp          two layers, as many trained parameters as lm4lv
-    transformer  one layer of a Transformer, as many trained parameters as lm4lv
+    transformer  one layer of a Transformer, as many trained parameters as lm4lv, or the fewest it can have
 
-"way back" is no arm (the paper's MAE-r): the eye's own reconstruction of the spoiled picture, the floor for restoring and the ceiling
-for turning. Measured are generated answers on squares of the val pictures that fill the eye's canvas, PSNR and SSIM, each task by
-itself. Another --eye is put beside the same language model: a VQGAN, continuous or as discrete codes.
+"way back" is no arm (the paper's MAE-r): the eye's own reconstruction, for restoring of the spoiled picture, which is the floor, for
+turning of the turned one, which is the ceiling. Measured are generated answers on squares of the val pictures that fill the eye's
+canvas, PSNR and SSIM, each task by itself. Another --eye is put beside the same language model: a VQGAN, continuous or as discrete
+codes.
 An arm and seed that --out holds are not done again, so that a run may be stopped, or shared out with --seeds; an --out of other steps,
 batch, rate, pictures or base is refused. Prints Markdown: mean and
-standard deviation over the seeds, paired differences to the way back.
+standard deviation over the seeds, and differences of the first arm to the way back and to each other arm, seed by seed.
 """
 
 import argparse
@@ -56,7 +57,8 @@ TASKS = {
     "rotate": ("rotate:90", "Make a quarter turn to the left."), "flip": ("flip", "Mirror it."),
 }  # fmt: skip
 RESTORING = ("noise", "blur", "pepper", "rain", "mask")
-SEVEN = (*RESTORING, "rotate", "flip")
+TURNING = ("rotate", "flip")
+SEVEN = (*RESTORING, *TURNING)
 ARMS = ("lm4lv", "random", "one-pass", "linear", "mlp", "transformer")
 BASE_STAGES = ("language", "hide", "invert")
 EYES = ("mae", "vqgan", "codes")
@@ -185,17 +187,24 @@ class TwoLayers(nn.Module):
 
 
 class OneLayer(nn.Module):
-    """A Transformer layer of about `trained` parameters over the tokens and one for the task, places learned."""
+    """A Transformer layer of about `trained` parameters over the tokens and one for the task; places are waves, which need none."""
 
     def __init__(self, channels: int, trained: int, tokens: int):
         super().__init__()
-        fixed = 4 * channels**2 + (tokens + len(TASKS)) * channels
-        wide = max(16, (trained - fixed) // (2 * channels))
+        fixed = 4 * channels**2 + (9 + len(TASKS)) * channels  # attention with its biases, two norms, the layers' last bias, tasks
+        wide = max(1, (trained - fixed) // (2 * channels + 1))
         self.layer = nn.TransformerEncoderLayer(channels, 4, wide, 0.0, "gelu", batch_first=True, norm_first=True)
-        self.place, self.task = nn.Parameter(torch.randn(tokens, channels) * 0.02), nn.Embedding(len(TASKS), channels)
+        self.register_buffer("place", waves(tokens, channels), persistent=False)
+        self.task = nn.Embedding(len(TASKS), channels)
 
     def forward(self, shown_BTC: Tensor, task_B: Tensor) -> Tensor:
         return self.layer(torch.cat([shown_BTC + self.place, self.task(task_B)[:, None]], 1))[:, :-1]
+
+
+def waves(tokens: int, channels: int) -> Tensor:
+    """[tokens, channels] sines and cosines of where a token stands (Vaswani et al., arXiv 1706.03762)."""
+    at_TF = torch.arange(tokens)[:, None] / 10_000 ** (torch.arange(0, channels, 2) / channels)
+    return torch.cat([at_TF.sin(), at_TF.cos()], 1)[:, :channels]
 
 
 class OnePass(nn.Module):
@@ -265,15 +274,26 @@ def measure(answers, exam: dict[str, list[Conversation]]) -> dict[str, dict[str,
     return figures
 
 
-def table(floor: dict, clean: dict, runs: dict[str, list[dict]], which: str) -> list[str]:
-    """Rows of one figure: the way back, then each arm, mean over seeds ± deviation, and its mean gain on the restorations."""
+def table(floor: dict, clean: dict, runs: dict[str, dict[str, dict]], which: str) -> list[str]:
+    """Rows of one figure: the way back, then each arm (how many seeds), mean over seeds ± deviation, and its mean over restorations."""
     tasks, restoring = list(floor), [task for task in RESTORING if task in floor]
-    lines = [f"| {which} | {' | '.join(tasks)} | gain over the way back: {', '.join(restoring)} |", "|---|" + "---|" * (len(tasks) + 1)]
-    lines.append(f"| way back | {' | '.join(f'{floor[task][which]:.2f}' for task in tasks)} | (clean pictures: {clean[which]:.2f}) |")
-    for arm, seeds in runs.items():
-        cells = [spread([figures[task][which] for figures in seeds]) for task in tasks]
-        gains = [mean(figures[task][which] - floor[task][which] for task in restoring) for figures in seeds if restoring]
-        lines.append(f"| {arm} ({len(seeds)}) | {' | '.join(cells)} | {spread(gains, '+') if gains else ''} |")
+    heads = [which, *tasks, *(["mean of restoring"] if restoring else [])]
+    lines = [f"| {' | '.join(heads)} |", "|---|" + "---|" * (len(heads) - 1)]
+
+    def row(name: str, seeds: list[dict], sign: str = "") -> str:
+        cells = [spread([figures[task] for figures in seeds], sign) for task in tasks]
+        cells += [spread([mean(figures[task] for task in restoring) for figures in seeds], sign)] if restoring else []
+        return f"| {' | '.join([name, *cells])} |"
+
+    said = {arm: {seed: {task: found[task][which] for task in tasks} for seed, found in seeds.items()} for arm, seeds in runs.items()}
+    lines.append(row(f"way back (clean pictures: {clean[which]:.2f})", [{task: floor[task][which] for task in tasks}]))
+    lines += [row(f"{arm} ({len(seeds)})", list(seeds.values())) for arm, seeds in said.items()]
+    lines.append("| **differences** |" + " |" * (len(heads) - 1))
+    first, *others = said  # of two arms of one seed, which learned from the same pictures in the same order
+    back = {seed: {task: floor[task][which] for task in tasks} for seed in said[first]}
+    for other, seeds in {"way back": back, **{arm: said[arm] for arm in others}}.items():
+        both = [{task: said[first][seed][task] - seeds[seed][task] for task in tasks} for seed in said[first] if seed in seeds]
+        lines += [row(f"{first} - {other} ({len(both)})", both, "+")] if both else []
     return lines
 
 
@@ -352,7 +372,9 @@ def main() -> None:
     }
     look, home = OverFeatures(model, nn.Identity()), out / f"{options.eye}-{'-'.join(options.tasks)}"
     back = lambda place: lambda lesson: drawn(model.eye, look.features([talk.images[place] for _, talk in lesson]))  # noqa: E731
-    floor = kept(home / "way back.json", lambda: measure(back(0), exam))
+    turning = {task: talks for task, talks in exam.items() if task in TURNING}
+    restoring = {task: talks for task, talks in exam.items() if task not in TURNING}
+    floor = kept(home / "way back.json", lambda: measure(back(0), restoring) | measure(back(1), turning))
     clean = kept(home / "clean.json", lambda: measure(back(1), {"repeat": next(iter(exam.values()))}))["repeat"]
 
     def run(name: str, seed: int) -> dict:
@@ -366,7 +388,10 @@ def main() -> None:
     for seed in options.seeds:
         for name in options.arms:
             kept(home / f"{name} {seed}.json", lambda name=name, seed=seed: run(name, seed))
-    runs = {name: [json.loads(file.read_text())["figures"] for file in sorted(home.glob(f"{name} *.json"))] for name in options.arms}
+    runs: dict[str, dict[str, dict]] = {name: {} for name in options.arms}
+    for name, seeds in runs.items():
+        for file in sorted(home.glob(f"{name} *.json")):
+            seeds[file.stem.rpartition(" ")[2]] = json.loads(file.read_text())["figures"]
     for which in ("psnr", "ssim"):
         print("\n".join([*table(floor, clean, runs, which), ""]))
 

@@ -392,4 +392,20 @@ def test_evaluate_refuses_to_degrade_what_can_not_be(run, loaded, tmp_path):
     Pil.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
     refused(run("evaluate", "nano", "--data", tmp_path, "--part", "boxes", "--degrade", "noise:25"), "--part image")
     refused(run("evaluate", "nano", "--data", tmp_path, "--part", "image", "--degrade", "rotate:999"), "360")
+    asked = ("evaluate", "nano", "--data", tmp_path, "--part", "image", "--degrade", "noise:25")
+    refused(run(*asked, "--metric", "geneval"), "psnr, ssim or routing, got --metric geneval")
+    refused(run(*asked, "--task", "edit_image"), "--task edit_image")
     assert not loaded
+
+
+def test_who_lacks_a_link_is_told_which_recipes_have_one():
+    import tiny
+
+    from superlens.cli import _sentence
+    from superlens.links.base import NoLinkError
+
+    writes_boxes = tiny.model(links={"boxes": tiny.RECIPE["links"]["boxes"]})
+    with pytest.raises(NoLinkError) as caught:
+        writes_boxes.processor.format_of(Masks("a dog", np.zeros((0, 4, 4), bool)))
+    told = _sentence(caught.value)
+    assert told.startswith("This recipe has no link that writes masks; it writes boxes. These recipes have one: gsva, ")

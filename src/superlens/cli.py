@@ -97,6 +97,11 @@ def _sentence(error: BaseException) -> str:
     words = str(error)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         words = f"'{error.filename}': {error.strerror}."
+    part = getattr(error, "part", None)  # of a NoLinkError, whose class is not imported here: the commands import it when they need it
+    if isinstance(part, str):
+        from superlens.recipes.schema import these_write
+
+        words += these_write(part)
     return _capital(" ".join(words.split()) or f"{type(error).__name__}.")
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from superlens.batch import Batch, collate
-from superlens.links.base import ROUTING
+from superlens.links.base import ROUTING, NoLinkError
 from superlens.links.codec import CodecFormat
 from superlens.parts import nearest
 from superlens.processor import Sample
@@ -138,9 +138,7 @@ class Generator:
         if force is None:
             return [], {}
         if force not in self.processor.formats:
-            from superlens.recipes.schema import these_write
-
-            raise ValueError(f"no link '{force}' to answer with: {nearest(force, self.processor.formats)}{these_write(force)}")
+            raise NoLinkError(f"no link '{force}' to answer with: {nearest(force, self.processor.formats)}", force)
         form = self.processor.formats[force]
         if isinstance(form, CodecFormat):
             return [self.processor.token_ids[piece.name] for piece in form.start("")], {}

@@ -63,6 +63,7 @@ LESSONS = {
     "rehearsing": "superlens.lessons.rehearsing.Rehearsing",
     "hiding": "superlens.lessons.inverting.Hiding",
     "inverting": "superlens.lessons.inverting.Inverting",
+    "perceiving": "superlens.lessons.perceiving.Perceiving",
 }
 
 CODES = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from superlens.checks import check_moments
-from superlens.links.base import ROUTING, Group, LinkFormat, Piece, Seen, Slots, Token, Value, Words, kind_of
+from superlens.links.base import ROUTING, Group, LinkFormat, NoLinkError, Piece, Seen, Slots, Token, Value, Words, kind_of
 from superlens.links.codec import CodecFormat
 from superlens.mention import MOST_WORDS
 from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Mention, Message, Part, Region, Text
@@ -128,10 +128,8 @@ class Processor:
         for form in self.formats.values():
             if form.part == kind:
                 return form
-        from superlens.recipes.schema import these_write
-
         known = ", ".join(sorted({form.part for form in self.formats.values()})) or "words only"
-        raise ValueError(f"this recipe has no link that writes {kind}; it writes {known}.{these_write(kind)}")
+        raise NoLinkError(f"this recipe has no link that writes {kind}; it writes {known}.", kind)
 
     def words(self, text: str) -> list[int]:
         """Plain text -> ids of the language model's own tokenizer; special tokens that a user types stay plain words."""

@@ -134,22 +134,6 @@ def test_pairs_are_written_and_read_back(folder, tmp_path):
     assert first.task == "restore_image"
 
 
-def test_the_recipe_of_lm4lv_has_tokens_for_everything_that_is_practised():
-    from superlens.links.feature import FeatureFormat
-    from superlens.recipes.schema import read_recipe
-
-    entry = read_recipe("lm4lv").to_dict()["links"]["restore"]
-    form = FeatureFormat("restore", "restore", "draw", entry["tasks"], entry["last"])
-    named = {"leave": "repeat"}
-    for repair in set(REPAIRS) - {"turn by"}:
-        for held_out in (False, True):
-            rng = np.random.default_rng(0)
-            for _ in range(200):
-                words = ask("restore_image", rng, held_out=held_out, change=wording((repair,), rng, held_out))
-                tasks = {piece.name.strip("<>").partition(":")[0] for piece in form.asked(words)}
-                assert tasks == {named.get(repair, repair)}, words
-
-
 def test_what_is_restored_is_measured_in_decibels(folder, tmp_path):
     from superlens.evaluate.runner import evaluate
     from superlens.message import Message

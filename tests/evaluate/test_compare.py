@@ -25,7 +25,7 @@ def test_every_arm_is_trained_and_measured(compared):
     out, arms, told = compared
     assert [(arm.recipe, arm.seed, arm.steps) for arm in arms] == [("lisa", 0, 2), ("gsva", 0, 2)]
     for arm in arms:
-        assert 0 <= arm.leading <= 1 and [step for step, _ in arm.curve] == [1] and arm.samples_per_second > 0
+        assert 0 <= arm.leading <= 1 and [step for step, _ in arm.curve] == [0, 1] and arm.samples_per_second > 0
         assert set(arm.quality) == {"mIoU", "per_class", "N-acc", "T-acc"} and arm.base == arms[0].base != ""
         assert arm.language_steps >= 1 and arm.seconds_per_answer > 0 and arm.trained_parameters > 1e6
     assert any("lisa, seed 0" in line for line in told) and any("step 1" in line for line in told)
@@ -139,7 +139,7 @@ def test_steps_are_counted():
 
 def arm(recipe, seed, leading):
     quality = {"mIoU": leading, "per_class": {"a": 1.0}}
-    return Arm(recipe, seed, quality, leading, 0.1, 0.2, [(5, leading / 2)], 3.0, 0.05, 2_000_000, 9.0, 10)
+    return Arm(recipe, seed, quality, leading, 0.2, [(0, 0.1), (5, leading / 2)], 3.0, 0.05, 2_000_000, 9.0, 10)
 
 
 def test_tables_and_plots(tmp_path):

@@ -6,11 +6,16 @@ import tiny
 import torch
 from sentences import refused
 
+from superlens.assemble import formats_of
 from superlens.batch import collate
+from superlens.data.sources.photos import wording
+from superlens.data.templates import ask
+from superlens.data.wordings_restore import REPAIRS
 from superlens.links.feature import FeatureFormat, features_of
 from superlens.message import Conversation, Image, Message
 from superlens.processor import PICTURE
 from superlens.reading import Written
+from superlens.recipes.schema import read_recipe
 
 RECIPE = tiny.FEATURES | {
     "links": {
@@ -140,6 +145,40 @@ def test_recipes_that_can_not_be(model):
     refused(lambda: tiny.model(**other), "links.restore", "inverted", "tokens")
 
 
+@pytest.fixture(scope="module")
+def lm4lv():
+    return formats_of(read_recipe("lm4lv").to_dict())["restore"]
+
+
+def tasks_of(form, words):
+    tokens = [piece.name for piece in form.asked(words)]
+    return [name[1:-3] for name in tokens if name.endswith(":0>")]
+
+
+@pytest.mark.parametrize("repair", REPAIRS)
+def test_every_way_to_ask_chooses_the_tokens_of_its_task(lm4lv, repair):
+    rng = np.random.default_rng(0)
+    for held_out in (False, True):
+        for _ in range(80):
+            words = ask("restore_image", rng, held_out, change=wording((repair,), rng, held_out, degrees=[30]))
+            if repair == "turn by":  # any number of degrees: there are no tokens for that
+                refused(lambda words=words: lm4lv.asked(words), "has tokens for the tasks")
+            else:
+                assert tasks_of(lm4lv, words) == ["repeat" if repair == "leave" else repair], words
+
+
+@pytest.mark.parametrize("words", [
+    "Change the sky to green.", "Turn it by 30 degrees to the left.", "Segment the hidden cat.", "Make a good caption.",
+    "What is in the picture?", "Put a hat on the dog.",
+])  # fmt: skip
+def test_what_is_no_task_is_refused(lm4lv, words):
+    refused(lambda: lm4lv.asked(words), "has tokens for the tasks", words[:20])
+
+
+def test_two_tasks_are_done_in_the_order_of_the_words(lm4lv):
+    assert tasks_of(lm4lv, "Rotate it 90 degrees to the left and then remove the noise.") == ["turn left", "noise"]
+
+
 def test_a_picture_that_was_begun_and_not_finished_is_a_note(model):
     written = Written(ids=[model.processor.token_ids["<Img>"]], chances=[1.0], places=[5])
     prompt = model.processor.encode(question(), answer=False)
@@ -155,8 +194,6 @@ def test_an_answered_picture_is_not_shown_twice(model):
 def test_only_what_is_to_be_trained_moves(model):
     """LM4LV: the eye, the language model and the way back stay; the two adapters and the tokens move, and nothing else."""
     import copy
-
-    from superlens.recipes.schema import read_recipe
 
     learner = copy.deepcopy(model).train()
     globs = read_recipe("lm4lv").to_dict()["stages"][-1]["train"]

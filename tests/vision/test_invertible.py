@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from sentences import refused
 
 from superlens.lessons.inverting import Hiding, Inverting
+from superlens.lessons.perceiving import features, network_of
 from superlens.outputs import Outputs
 from superlens.train.rows import GlanceCollator
+from superlens.train.trainer import teacher_of
 from superlens.vision.canvas import CanvasRule, EveryToken
 from superlens.vision.invertible import MaskedAutoencoderEye, QuantisedEye
 
@@ -140,3 +143,58 @@ def test_a_canvas_of_another_size_is_refused():
         eye()(torch.zeros(1, 64, 64, 3, dtype=torch.uint8), [CanvasRule(64, 64, square=True).canvas(64, 64)])
     with pytest.raises(ValueError, match="multiple"):
         QuantisedEye(VQGAN, 33)
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A tiny network of pictures, on disk as published ones are."""
+    from transformers import ViTConfig, ViTModel
+
+    folder = tmp_path_factory.mktemp("network")
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 16}
+    ViTModel(ViTConfig(image_size=24, patch_size=8, **sizes), add_pooling_layer=False).save_pretrained(folder)
+    return str(folder)
+
+
+def test_perceiving_looks_through_a_network(network):
+    made = eye()
+    shown = pictures(2)
+
+    class Model:
+        eye = made
+
+    def told():
+        scene = seen(made, shown)
+        _, lesson = teacher_of(f"perceiving:{network}", None)
+        return lesson(batch_of(shown)).loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
+
+    total, count = told()
+    assert count == 2 and 0 < float(total.detach()) < 2 * 4
+    total.backward()
+    assert made.backbone.decoder.decoder_pred.weight.grad.abs().sum() > 0
+    assert not any(parameter.requires_grad for parameter in network_of(network).parameters())
+    optimiser = torch.optim.Adam(made.backbone.decoder.parameters(), 3e-3)
+    before = float(total.detach())
+    for _ in range(15):
+        optimiser.zero_grad()
+        total, _ = told()
+        total.backward()
+        optimiser.step()
+    assert float(total.detach()) < 0.8 * before
+
+
+def test_pictures_that_are_alike_are_perceived_alike(network):
+    one_B3HW = torch.rand(2, 3, 32, 32)
+    for one, two in zip(features(network_of(network), one_B3HW), features(network_of(network), one_B3HW)):
+        assert torch.equal(one, two) and torch.allclose(one.norm(dim=1), torch.ones(2, one.shape[2]))
+
+
+def test_what_is_perceived_through_is_named(tmp_path):
+    refused(lambda: teacher_of("perceiving", None), "perceiving:NAME")
+    refused(lambda: teacher_of("inverting:3", None), "takes nothing behind a colon")
+    lesson = teacher_of(f"perceiving:{tmp_path}", None)[1](batch_of(pictures(1)))
+
+    class Model:
+        eye = eye()
+
+    refused(lambda: lesson.loss(Model, Outputs([seen(Model.eye, pictures(1))], [], torch.zeros(1, 1, 1))), "can not load the network")

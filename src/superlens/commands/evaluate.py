@@ -55,10 +55,15 @@ def evaluate(
 
     if degrade is not None:
         from superlens.data.sources.photos import TASK, PhotoSource
+        from superlens.evaluate.metrics.restored import PeakSignal
+        from superlens.evaluate.metrics.routing import Routing
 
         if part != "image":
             raise ValueError(f"--degrade: what is restored is a picture: say --part image, not {part}.")
-        metric_class(part, metric, task or TASK)
+        wanted = metric_class(part, metric, task or TASK)
+        if not issubclass(wanted, (PeakSignal, Routing)) or task not in (None, TASK):
+            said = f"--task {task}" if task not in (None, TASK) else f"--metric {metric}"
+            raise ValueError(f"--degrade: pictures that are to be restored are measured by psnr, ssim or routing, got {said}.")
         source = PhotoSource(data, spoil=degrade)
     else:
         metric_class(part, metric, task)

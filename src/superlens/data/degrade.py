@@ -184,7 +184,7 @@ DEGRADATIONS: dict[str, type[Degradation]] = {kind.name: kind for kind in (Noise
 
 
 def parse(text: str) -> tuple[Degradation, ...]:
-    """"noise:25", "flip", "blur:5,noise:15" -> the degradations, in order; "none" is no degradation.
+    """"noise:25", "flip", "blur:5,noise:15" -> the degradations, in order; "none", alone, is no degradation.
 
     Raises ValueError with one sentence: an unknown name (the nearest is offered), a missing amount, one out of range.
     """
@@ -197,7 +197,7 @@ def _parsed(text: str) -> Degradation:
     name, colon, amount = text.partition(":")
     if name not in DEGRADATIONS:
         raise ValueError(f"There is no degradation '{name}': did you mean '{nearest(name, DEGRADATIONS)}'? "
-                         f"There are {', '.join(DEGRADATIONS)}; 'none' leaves a picture as it is.")  # fmt: skip
+                         f"There are {', '.join(DEGRADATIONS)}; 'none', alone, leaves a picture as it is.")  # fmt: skip
     kind = DEGRADATIONS[name]
     if kind is Flip and not colon:
         return Flip()

@@ -83,14 +83,13 @@ class Budget:
 
 @dataclass
 class Arm:
-    """What came of one recipe and seed. quality: of the metrics; untrained, blind: the leading figure of the model before training, and
-    of the trained one that is shown grey. curve: (step, leading figure). base: the fingerprint of the language model it began with."""
+    """What came of one recipe and seed. quality: of the metrics; blind: the leading figure of the trained model that is shown grey.
+    curve: (step, leading figure), from step 0 on, before training. base: the fingerprint of the language model it began with."""
 
     recipe: str
     seed: int
     quality: dict[str, Any] = field(default_factory=dict)
     leading: float = 0.0
-    untrained: float = 0.0
     blind: float = 0.0
     curve: list[tuple[int, float]] = field(default_factory=list)
     language_steps: float = 0.0
@@ -99,6 +98,11 @@ class Arm:
     samples_per_second: float = 0.0
     steps: int = 0
     base: str = ""
+
+    @property
+    def untrained(self) -> float:
+        """The leading figure before training."""
+        return self.curve[0][1]
 
 
 class Comparison:
@@ -153,7 +157,7 @@ class Comparison:
             self._train(model, plan, home, seed, tell)
         fill(model, home / "model")
         told = json.loads((home / "training.json").read_text())
-        arm.curve, arm.untrained, arm.steps = told["curve"], told["untrained"], told["steps"]
+        arm.curve, arm.steps = [(0, told["untrained"]), *told["curve"]], told["steps"]
         arm.samples_per_second = told["samples_per_second"]
         model.eval()
         counter = LanguageSteps(model)

@@ -86,7 +86,7 @@ def _curves(arms: Sequence[Arm], part: str, file: Path) -> None:
     for recipe, mine in by_recipe(arms).items():
         known: dict[int, list[float]] = {}
         for arm in mine:
-            for step, value in [(0, arm.untrained), *arm.curve, (arm.steps, arm.leading)]:
+            for step, value in [*arm.curve, (arm.steps, arm.leading)]:
                 known.setdefault(step, []).append(value)
         steps = sorted(known)
         line = axis.plot(steps, [np.mean(known[step]) for step in steps], marker="o", markersize=3, label=recipe)[0]

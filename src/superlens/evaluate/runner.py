@@ -48,12 +48,7 @@ def evaluate(
     """
     names = [metric] if metric is None or isinstance(metric, str) else list(metric)
     chosen = [metric_class(part, name, task) for name in names]
-    formats = getattr(getattr(model, "processor", None), "formats", None)  # baselines have none
-    if formats is not None and part not in (written := list(dict.fromkeys(["text", *(form.answers for form in formats.values())]))):
-        from superlens.recipes.schema import these_write
-
-        those = these_write(*PICTURES.get(part, (part,)))
-        raise ValueError(f"this model has no link that writes {part}; it writes {', '.join(written)}.{those}")
+    _check_that_it_writes(model, part)
     if batch_size < 1 or (limit is not None and limit < 1):
         raise ValueError(f"Got the batch size {batch_size} and the limit {limit}; expected at least 1.")
     if not 0 <= min_score <= 1:
@@ -99,6 +94,16 @@ def facts_of(source: Source) -> Facts:
         if picture.unlabelled
     }
     return Facts(frozenset(plain(name) for name in source.names), unlabelled, semantic)
+
+
+def _check_that_it_writes(model: Any, part: str) -> None:
+    """ValueError for a model without a link that writes the part; baselines have no links, and are asked."""
+    formats = getattr(getattr(model, "processor", None), "formats", None)
+    if formats is not None and part not in (written := list(dict.fromkeys(["text", *(form.answers for form in formats.values())]))):
+        from superlens.recipes.schema import these_write
+
+        those = these_write(*PICTURES.get(part, (part,)))
+        raise ValueError(f"this model has no link that writes {part}; it writes {', '.join(written)}.{those}")
 
 
 def _of_its_questions(source: Source, part: str, seed: int, task: str | None) -> type | None:

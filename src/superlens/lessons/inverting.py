@@ -1,8 +1,8 @@
 """Hiding and inverting: what an eye that can be inverted is taught before anything else, from pictures alone.
 
 Hiding is the pre-training of masked autoencoders (He et al., arXiv 2111.06377). Inverting tunes the way back to draw the whole picture,
-by the mean absolute error (LM4LV, 2405.15734, adds a perceptual term; it costs PSNR): train `eye.backbone.decoder.*` alone, and the
-encoder stays as it was pre-trained.
+by the mean absolute error (LM4LV, 2405.15734, adds a perceptual term, which is the lesson `perceiving`): train `eye.backbone.decoder.*`
+alone, and the encoder stays as it was pre-trained.
 """
 
 from __future__ import annotations

@@ -18,6 +18,14 @@ from superlens.message import Image, Part
 from superlens.vision.canvas import Canvas
 
 
+class NoLinkError(ValueError):
+    """A model was to write a part and has no link that does. part: such as "masks"; who knows recipes may say which have one."""
+
+    def __init__(self, sentence: str, part: str):
+        super().__init__(sentence)
+        self.part = part
+
+
 @dataclass(frozen=True)
 class Words:
     """A run of plain text, tokenised by the language model's own tokenizer."""

@@ -178,8 +178,9 @@ class Stage(Strict):
     @classmethod
     def _known_lessons(cls, lessons: list[str]) -> list[str]:
         for name in lessons:
-            if "." not in name and name not in LESSONS:
-                raise ValueError(f"unknown lesson '{name}': {nearest(name, LESSONS)}")
+            kind = name.partition(":")[0]
+            if "." not in kind and kind not in LESSONS:
+                raise ValueError(f"unknown lesson '{kind}': {nearest(kind, LESSONS)}")
         return lessons
 
     @field_validator("data")

@@ -1,0 +1,65 @@
+"""The controls of LM4LV that `benchmarks/lm4lv.py` trains: of equal size, answering with pictures, their table to the letter."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image as Pil
+
+from superlens.recipes.build import build
+from superlens.recipes.schema import read_recipe
+
+SCRIPT = Path(__file__).resolve().parent.parent / "benchmarks" / "lm4lv.py"
+
+
+@pytest.fixture(scope="module")
+def controls():
+    spec = importlib.util.spec_from_file_location("lm4lv_controls", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build(read_recipe("lm4lv", ["scale=nano"]).to_dict(), 0).eval()
+
+
+def trained(arm):
+    return sum(parameter.numel() for parameter in arm.parameters() if parameter.requires_grad)
+
+
+def test_controls_have_as_many_trained_parameters(controls, model):
+    wanted = trained(controls.make("lm4lv", model, 0))
+    for arm in ("random", "mlp", "transformer"):
+        assert trained(controls.make(arm, model, 0)) == pytest.approx(wanted, rel=0.01), arm
+
+
+@pytest.mark.parametrize("arm", ["lm4lv", "one-pass", "linear", "mlp", "transformer"])
+def test_every_arm_learns_and_answers_with_pictures(controls, model, arm, tmp_path):
+    Pil.fromarray(np.random.default_rng(0).integers(0, 255, (120, 150, 3), dtype=np.uint8)).save(tmp_path / "a.png")
+    lessons = controls.Lessons([str(tmp_path / "a.png")], 112, ["noise", "flip"], 2, 0)
+    learner = controls.make(arm, model, 0)
+    lesson = lessons[0]
+    assert [task for task, _ in lesson] == [task for task, _ in lessons[0]]  # the same for every arm
+    loss = learner.loss(lesson)
+    loss.backward()
+    moved = [parameter for parameter in learner.parameters() if parameter.requires_grad and parameter.grad is not None]
+    assert torch.isfinite(loss) and moved and all(torch.isfinite(parameter.grad).all() for parameter in moved)
+    if arm != "lm4lv":  # 197 steps of a language model; tests/links/test_feature.py asks a smaller one
+        (answer, _) = learner.eval().answers(lesson)
+        assert answer.shape == (112, 112, 3) and answer.dtype == np.uint8
+
+
+def test_the_table_has_differences_seed_by_seed(controls):
+    floor = {"noise": {"psnr": 20.0}, "flip": {"psnr": 30.0}}
+    runs = {"lm4lv": {"0": {"noise": {"psnr": 21.0}, "flip": {"psnr": 25.0}}, "1": {"noise": {"psnr": 23.0}, "flip": {"psnr": 25.0}}},
+            "mlp": {"0": {"noise": {"psnr": 20.5}, "flip": {"psnr": 12.0}}}}  # fmt: skip
+    lines = controls.table(floor, {"psnr": 31.0}, runs, "psnr")
+    assert lines[0] == "| psnr | noise | flip | mean of restoring |"
+    assert "| way back (clean pictures: 31.00) | 20.00 | 30.00 | 20.00 |" in lines
+    assert "| lm4lv (2) | 22.00 ± 1.41 | 25.00 ± 0.00 | 22.00 ± 1.41 |" in lines
+    assert "| lm4lv - way back (2) | +2.00 ± 1.41 | -5.00 ± 0.00 | +2.00 ± 1.41 |" in lines
+    assert lines[-1] == "| lm4lv - mlp (1) | +0.50 | +13.00 | +0.50 |"  # of the seed that both have
