@@ -3,7 +3,7 @@
     superlens data docstrings --out help.jsonl
     python benchmarks/lm4lv.py --text help.jsonl --photos photos/images_train.json --val photos/images_val.json \
         [--eye mae|vqgan|codes] [--tasks noise rotate ...] [--arms lm4lv linear ...] [--seeds 0 1 2] [--steps 600] [--limit 100]
-        [--set stages.hide.steps=800 ...] [--out runs/lm4lv]
+        [--pairs 32] [--set stages.hide.steps=800 ...] [--out runs/lm4lv]
 
 First the base is made, once, by the stages `language`, `hide` and `invert` of the recipe lm4lv at scale=nano: a language model of text
 alone, a masked autoencoder, its way back. All of it is frozen from then on. Then each arm learns the tasks at once from the same
@@ -20,6 +20,8 @@ pictures, in the same order, for the same steps (lm4lv and random rehearse their
 turning of the turned one, which is the ceiling. Measured are generated answers on squares of the val pictures that fill the eye's
 canvas, PSNR and SSIM, each task by itself. Another --eye is put beside the same language model: a VQGAN, continuous or as discrete
 codes.
+--pairs N has N pairs learned by heart, and measures these: nothing of what is asked for is out of reach where an arm comes as near to
+the right answers as the way back does to clean pictures.
 An arm and seed that --out holds are not done again, so that a run may be stopped, or shared out with --seeds; an --out of other steps,
 batch, rate, pictures or base is refused. Prints Markdown: mean and
 standard deviation over the seeds, and differences of the first arm to the way back and to each other arm, seed by seed.
@@ -62,7 +64,7 @@ SEVEN = (*RESTORING, *TURNING)
 ARMS = ("lm4lv", "random", "one-pass", "linear", "mlp", "transformer")
 BASE_STAGES = ("language", "hide", "invert")
 EYES = ("mae", "vqgan", "codes")
-ALIKE = ("steps", "batch", "lr", "limit", "text", "photos", "val", "set")  # options that arms in one --out share
+ALIKE = ("steps", "batch", "lr", "limit", "pairs", "text", "photos", "val", "set")  # options that arms in one --out share
 EXAM = 7_000_000  # seed of the measured pictures
 
 
@@ -91,6 +93,14 @@ def example(task: str, clean_HW3: np.ndarray, rng: np.random.Generator) -> Conve
     ))  # fmt: skip
 
 
+def unseen(tasks: list[str], files: list[str], side: int) -> dict[str, list[Conversation]]:
+    """Task -> questions about the squares of val pictures, with their answers; each time the same."""
+    squares = [square(Image(file).pixels, side) for file in files]
+    return {
+        task: [example(task, clean, np.random.default_rng((EXAM, index))) for index, clean in enumerate(squares)] for task in tasks
+    }
+
+
 class Lessons:
     """Step i's examples, the same for every arm."""
 
@@ -103,6 +113,25 @@ class Lessons:
         tasks = [self.tasks[int(rng.integers(len(self.tasks)))] for _ in range(self.batch)]
         chosen = (self.clean[int(rng.integers(len(self.clean)))] for _ in tasks)
         return [(task, example(task, view(clean, self.side, rng), rng)) for task, clean in zip(tasks, chosen)]
+
+
+class ByHeart(Lessons):
+    """The same few pairs again and again; what they are measured on, too. pairs: how many."""
+
+    def __init__(self, files: list[str], side: int, tasks: list[str], batch: int, seed: int, pairs: int):
+        super().__init__(files[:pairs], side, tasks, batch, seed)
+        self.pairs = []
+        for index in range(pairs):
+            rng, task = np.random.default_rng((EXAM, index)), tasks[index % len(tasks)]
+            self.pairs.append((task, example(task, self.clean[index % len(self.clean)], rng)))
+
+    def __getitem__(self, step: int) -> list[tuple[str, Conversation]]:
+        rng = np.random.default_rng((self.seed, step))
+        return [self.pairs[int(at)] for at in rng.choice(len(self.pairs), self.batch, replace=self.batch > len(self.pairs))]
+
+    def exam(self) -> dict[str, list[Conversation]]:
+        asked = dict.fromkeys(task for task, _ in self.pairs)
+        return {one: [talk for task, talk in self.pairs if task == one] for one in asked}
 
 
 class InLanguage(nn.Module):
@@ -357,6 +386,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--lr", type=float, default=2e-3)
     parser.add_argument("--limit", type=int, default=100)
+    parser.add_argument("--pairs", type=int, default=0)
     parser.add_argument("--set", action="append", default=[])
     parser.add_argument("--out", default="runs/lm4lv")
     options = parser.parse_args()
@@ -365,11 +395,12 @@ def main() -> None:
     base = make_base(options, out)
     model = opened(base, options.eye)
     side = model.processor.canvas.longest
-    squares = [square(Image(file).pixels, side) for file in pictures_of(options.val)[: options.limit]]
-    exam = {
-        task: [example(task, clean, np.random.default_rng((EXAM, index))) for index, clean in enumerate(squares)]
-        for task in options.tasks
-    }
+
+    def lessons(seed: int) -> Lessons:
+        taught = (pictures_of(options.photos), side, options.tasks, options.batch, seed)
+        return ByHeart(*taught, options.pairs) if options.pairs else Lessons(*taught)
+
+    exam = lessons(0).exam() if options.pairs else unseen(options.tasks, pictures_of(options.val)[: options.limit], side)
     look, home = OverFeatures(model, nn.Identity()), out / f"{options.eye}-{'-'.join(options.tasks)}"
     back = lambda place: lambda lesson: drawn(model.eye, look.features([talk.images[place] for _, talk in lesson]))  # noqa: E731
     turning = {task: talks for task, talks in exam.items() if task in TURNING}
@@ -381,7 +412,7 @@ def main() -> None:
         print(f"{name}, seed {seed}", file=sys.stderr, flush=True)
         torch.manual_seed(seed)
         arm = make(name, opened(base, options.eye), seed)
-        seconds = learn(arm, Lessons(pictures_of(options.photos), side, options.tasks, options.batch, seed), options)
+        seconds = learn(arm, lessons(seed), options)
         trained = sum(p.numel() for p in arm.parameters() if p.requires_grad)
         return {"figures": measure(arm.answers, exam), "trained": trained, "seconds": seconds, "steps": options.steps}
 

@@ -53,6 +53,18 @@ def test_every_arm_learns_and_answers_with_pictures(controls, model, arm, tmp_pa
         assert answer.shape == (112, 112, 3) and answer.dtype == np.uint8
 
 
+def test_pairs_are_learned_by_heart_and_measured(controls, tmp_path):
+    files = []
+    for index in range(3):
+        files.append(str(tmp_path / f"{index}.png"))
+        Pil.fromarray(np.full((64, 64, 3), 60 * index, np.uint8)).save(files[-1])
+    lessons = controls.ByHeart(files, 32, ["noise", "flip"], 3, 0, pairs=4)
+    exam = lessons.exam()
+    assert {task: len(talks) for task, talks in exam.items()} == {"noise": 2, "flip": 2}
+    learned = [talk for step in range(20) for _, talk in lessons[step]]
+    assert {id(talk) for talk in learned} == {id(talk) for talks in exam.values() for talk in talks}
+
+
 def test_the_table_has_differences_seed_by_seed(controls):
     floor = {"noise": {"psnr": 20.0}, "flip": {"psnr": 30.0}}
     runs = {"lm4lv": {"0": {"noise": {"psnr": 21.0}, "flip": {"psnr": 25.0}}, "1": {"noise": {"psnr": 23.0}, "flip": {"psnr": 25.0}}},
