@@ -57,6 +57,16 @@ def test_shapes_of_the_world_come_back(name):
 
 
 @pytest.mark.parametrize("name", OUTLINES)
+def test_corners_come_back_to_half_a_bin(name):
+    code, rng = make_code(name), np.random.default_rng(0)
+    half_2 = np.array([200, 100]) / (code.bins - 1) / 2 + 1e-6
+    for _ in range(2000):
+        corners_P2 = rng.uniform(0, 1, (int(rng.integers(3, 25)), 2)) * [200, 100]
+        found_P2 = code.corners_of(code.spelled_piece(corners_P2, CANVAS), CANVAS)
+        assert found_P2.shape == corners_P2.shape and (np.abs(found_P2 - corners_P2) <= half_2).all()
+
+
+@pytest.mark.parametrize("name", OUTLINES)
 def test_pieces_masks_and_nothing(name):
     code = make_code(name)
     two = block((10, 10, 40, 40), (100, 50, 150, 90))
