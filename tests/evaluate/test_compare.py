@@ -7,6 +7,7 @@ import pytest
 import tiny
 import torch
 
+from superlens.cli import main
 from superlens.evaluate import compare, report
 from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, fingerprint, plan_of, trained_globs
 from superlens.recipes.build import build
@@ -60,6 +61,19 @@ def test_what_is_kept_is_read_back(compared):
     assert part == "masks" and {arm.recipe for arm in found} == {"lisa", "gsva"}
     ordered = sorted(found, key=lambda arm: arm.recipe == "gsva")
     assert report.table(ordered, part) == report.table(arms, part)
+
+
+def test_who_is_stopped_is_told_what_is_done(compared, monkeypatch, capsys):
+    out, _, _ = compared
+
+    def stopped(*unused):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Comparison, "run", stopped)
+    (out / "table.md").unlink(missing_ok=True)
+    assert main(["compare", "lisa", "gsva", "--part", "masks", "--out", str(out)]) == 130
+    assert f"goes on from there. What is done so far: {out / 'table.md'}." in "".join(capsys.readouterr().err.split("\n"))
+    assert "| gsva | 1 |" in (out / "table.md").read_text()
 
 
 def test_arms_taught_by_other_rates_are_not_mixed(compared, monkeypatch):

@@ -40,7 +40,9 @@ def compare(
     try:
         arms = comparison.run(seeds, say)
     except KeyboardInterrupt as stop:
-        raise StoppedError("Stopped; the same command goes on from there.") from stop
+        _, done = report.kept(Path(out))
+        told = f" What is done so far: {report.write(done, part, Path(out))[1]}." if done else ""
+        raise StoppedError(f"Stopped; the same command goes on from there.{told}") from stop
     paths = report.write(arms, part, Path(out))
     result(report.table(arms, part).rstrip())
     say(f"Written: {', '.join(str(path) for path in paths)}")
