@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from superlens.evaluate import report
 from superlens.evaluate.metrics import METRICS, metric_class
 from superlens.formats import PART_TYPES, from_json
 from superlens.parts import BUILT_IN
@@ -239,3 +240,11 @@ def test_the_readmes_examples_run(tmp_path, monkeypatch, capsys):
             assert main([*words[1:], *(["--device", "cpu"] if words[1] == "predict" else [])]) == 0, words
     assert json.loads(Path("answers.jsonl").read_text())["role"] == "assistant"
     assert Path("answers/picture.png").is_file()
+
+
+@pytest.mark.parametrize("folder", sorted((ROOT / "benchmarks" / "comparison").iterdir()), ids=lambda folder: folder.name)
+def test_tables_of_comparisons_are_those_of_their_results(folder):
+    """Every row that `superlens compare` would print from what is kept."""
+    part, arms = report.kept(folder)
+    missing = [row for row in report.table(arms, part).splitlines() if row not in text_of(ROOT / "docs" / "comparison.md")]
+    assert arms and not missing, "\n".join(missing)
