@@ -237,16 +237,17 @@ def waves(tokens: int, channels: int) -> Tensor:
 
 
 class OnePass(nn.Module):
-    """The frozen language model without causal mask and rotary positions: the task's tokens, then the picture, answered in place."""
+    """The frozen language model without causal mask and rotary positions: the task's tokens, then the picture, answered in place. The
+    way in is that of lm4lv."""
 
-    def __init__(self, language, channels: int, prompt: int = 10):
+    def __init__(self, language, projector, channels: int, prompt: int = 10):
         super().__init__()
         self.language = language.requires_grad_(False)
-        self.into, self.out = nn.Linear(channels, language.embedding_width), nn.Linear(language.width, channels)
+        self.into, self.out = projector.requires_grad_(True), nn.Linear(language.width, channels)
         self.task = nn.Parameter(torch.randn(len(TASKS), prompt, language.embedding_width) * language.embedding_scale())
 
     def forward(self, shown_BTC: Tensor, task_B: Tensor) -> Tensor:
-        embeds_BTD = torch.cat([self.task[task_B], self.into(shown_BTC)], 1)
+        embeds_BTD = torch.cat([self.task[task_B], self.into.project(shown_BTC)], 1)
         B, T = embeds_BTD.shape[:2]
         open_B1TT = embeds_BTD.new_zeros(B, 1, T, T)
         same_BT = torch.zeros(B, T, dtype=torch.long)
@@ -262,8 +263,9 @@ def make(arm: str, model, seed: int) -> nn.Module:
     if arm in ("lm4lv", "random"):
         return InLanguage(model, seed, fresh=arm == "random")
     net = {
-        "one-pass": lambda: OnePass(model.language, channels), "linear": lambda: TwoLinear(channels, model.language.width),
-        "mlp": lambda: TwoLayers(channels, trained), "transformer": lambda: OneLayer(channels, trained, model.eye.tokens),
+        "one-pass": lambda: OnePass(model.language, build(dict(model.config.recipe), seed).projector, channels),
+        "linear": lambda: TwoLinear(channels, model.language.width), "mlp": lambda: TwoLayers(channels, trained),
+        "transformer": lambda: OneLayer(channels, trained, model.eye.tokens),
     }[arm]  # fmt: skip
     return OverFeatures(model, net())
 

@@ -59,6 +59,8 @@ def assemble(recipe: dict[str, Any]):
         stride=eye.token_stride,
         scale=language.embedding_scale(),
     )
+    if hasattr(projector, "begin_among") and not language.words().is_meta:
+        projector.begin_among(language.words())
     decoders = {
         name: construct("decoders", entry, f"decoders.{name}", in_channels=eye.level_channels)
         for name, entry in recipe["decoders"].items()

@@ -5,11 +5,14 @@ import torch
 
 from superlens.language.causal import CausalLanguage
 from superlens.recipes.schema import read_recipe
+from superlens.vision.projector import TokenProjector
 
 CONFIG = {
     "model_type": "llama", "vocab_size": 512, "hidden_size": 256, "intermediate_size": 320, "num_hidden_layers": 3,
     "num_attention_heads": 8, "max_position_embeddings": 128, "tie_word_embeddings": True,
 }
+
+WIDE = {"num_attention_heads": 4, "rope_parameters": {"rope_type": "default", "rope_theta": 1e8}, "max_position_embeddings": 512}
 
 
 def language_of(start, **changes):
@@ -39,14 +42,34 @@ def test_heads_look_at_the_token_before_and_at_what_came_next():
 def test_quiet_and_wide_heads_look_things_up_over_two_hundred_tokens():
     words = torch.stack([torch.randperm(500, generator=torch.Generator().manual_seed(row))[:200] for row in range(2)])
     ids, later = torch.cat([words, words], 1), torch.arange(200, 399)
-    wide = {"num_attention_heads": 4, "rope_parameters": {"rope_type": "default", "rope_theta": 1e8}, "max_position_embeddings": 512}
 
     def found(start, **changes):
         second = attentions(language_of(start, **({"max_position_embeddings": 512} | changes)), ids)[1]
         return float(second[:, 0, later, later - 199].mean())
 
-    assert found({"type": "lookup", "quiet": 0.1}, **wide) > 0.5
-    assert max(found("lookup"), found("lookup", **wide), found({"type": "lookup", "quiet": 0.1})) < 0.35
+    assert found({"type": "lookup", "quiet": 0.1}, **WIDE) > 0.5
+    assert max(found("lookup"), found("lookup", **WIDE), found({"type": "lookup", "quiet": 0.1})) < 0.35
+
+
+@torch.no_grad()
+def test_what_a_picture_shows_is_looked_up_like_words():
+    """Tokens of a picture begin among the embeddings of words: said again, each looks at what came after it in the picture."""
+    language = language_of({"type": "lookup", "quiet": 0.1}, **WIDE)
+    language.model.config._attn_implementation = "eager"
+    features_1TC = torch.randn(1, 197, 192, generator=torch.Generator().manual_seed(1))
+    words_1TD = language.words()[None, 5:25]
+    said = torch.arange(99)
+    for places in (0, 197):
+        projector = TokenProjector(192, 256, 1, language.embedding_scale(), lead=1, places=places)
+        for begun in (False, True):
+            if begun:
+                projector.begin_among(language.words())
+            shown_1TD = projector.project(features_1TC)
+            embeds_1LD = torch.cat([words_1TD, shown_1TD, words_1TD, shown_1TD[:, :100]], 1)
+            first, second, _ = language.eval().model(inputs_embeds=embeds_1LD, output_attentions=True).attentions
+            before, found = first[0, 0].diagonal(-1)[30:200].mean(), second[0, :2, 20 + 197 + 20 + said, 20 + said + 1].mean()
+            assert (before > 0.7 and found > 0.7) if begun else (before < 0.1 and found < 0.1)
+            assert not begun or shown_1TD.std() == pytest.approx(language.words().std(), rel=0.05)
 
 
 def test_all_else_stays_as_chance_made_it():

@@ -135,8 +135,12 @@ class CausalLanguage(nn.Module):
     def embedding_scale(self) -> float:
         """Deviation of the language model's own input embeddings: where new rows and queries must start (about 0.02)."""
         with torch.no_grad():
-            weight = self.model.get_input_embeddings().weight
+            weight = self.words()
             return 0.02 if weight.is_meta else float(weight[: min(len(weight), 4096)].float().std().clamp(1e-3, 1.0))
+
+    def words(self) -> Tensor:
+        """[V, D] the language model's own input embeddings."""
+        return self.model.get_input_embeddings().weight
 
     def embed(self, ids: Tensor) -> Tensor:
         """ids -> [..., D] input embeddings."""

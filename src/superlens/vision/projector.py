@@ -107,8 +107,9 @@ class TokenProjector(nn.Module):
     """One linear layer over the tokens of an eye that has no map, a class token among them (LM4LV's adapter): nothing is pooled, so
     that what the eye saw can be drawn again. lead: tokens before those of the cells (1 for a class token).
 
-    places: P learned vectors, added to the first P tokens of a picture: patches that look alike are told apart by where they lie. LM4LV
-    has none (0). ValueError for what is no such number.
+    places: P learned vectors, added to the first P tokens of a picture: patches that look alike are told apart by where they lie.
+    LM4LV has none (0). ValueError for what is no such number. scale: deviation of what a token begins as; of its variance half is its
+    place.
     """
 
     def __init__(self, in_channels: int, width: int, stride: int, scale: float, lead: int = 0, places: int = 0):
@@ -117,9 +118,25 @@ class TokenProjector(nn.Module):
             raise ValueError(f"projector: places is a number of tokens, 0 or more, got {places!r}.")
         self.grid = EveryToken(stride, lead)
         self.layers = nn.Linear(in_channels, width)
-        nn.init.normal_(self.layers.weight, std=scale / in_channels**0.5)
+        share = scale / (2 if places else 1) ** 0.5
+        nn.init.normal_(self.layers.weight, std=share / in_channels**0.5)
         nn.init.zeros_(self.layers.bias)
-        self.place_PD = nn.Parameter(torch.randn(places, width) * scale) if places else None
+        self.place_PD = nn.Parameter(torch.randn(places, width) * share) if places else None
+        self.scale = scale
+
+    @torch.no_grad()
+    def begin_among(self, words_VD: Tensor) -> None:
+        """Tokens begin as the embeddings of words are: around their mean, and as far from it as they are.
+
+        Wired heads that look at the token before read what all embeddings have in common and nothing else (language/lookup.py): tokens
+        without it are seen by none of them.
+        """
+        mean_D = words_VD.mean(0)
+        closer = float((words_VD - mean_D).std()) / self.scale
+        self.layers.bias.copy_(mean_D)
+        self.layers.weight *= closer
+        if self.place_PD is not None:
+            self.place_PD *= closer
 
     def project(self, cells_BTC: Tensor, first: int = 0) -> Tensor:
         """first: which token of its picture the first one is. ValueError for more tokens than places."""
