@@ -66,6 +66,14 @@ def test_loss_weights_and_sizes():
         assert (adapter["rank"], adapter["alpha"], adapter["targets"]) == (8, 16, ["q_proj", "v_proj"])
     assert len(form("momentor", "moments").roles()) == 300 and len(form("lita", "moments").roles()) == 100
     assert read_recipe("timechat").to_dict()["language"]["adapter"]["rank"] == 32
+    assert [form("visionllm-v2", link).slots for link in ("boxes", "masks", "keypoints", "image", "edit")] == [4, 4, 4, 64, 64]
+
+
+def test_a_list_of_classes_is_answered_in_its_order():
+    """LaSagnA: every class, in the order asked, with <ins> or <no_ins> behind it; commas between them are ours."""
+    link = form("lasagna", "masks")
+    told = [*link.write(GONE, CANVAS), Words(", "), *link.write(THERE, CANVAS)]
+    assert letters(told) == " a cat<no_ins>,  a dog<ins>"
 
 
 @pytest.mark.parametrize("text, ends, said, label", [
