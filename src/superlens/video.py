@@ -17,6 +17,7 @@ from superlens.media import Image, Part, reason, short
 
 MAX_VIDEO_FRAMES = 10_000
 ROUNDED = 0.002  # seconds by which times in files may be off
+MICRO = 1_000_000  # what PyAV counts the length of a file in, a second's parts
 LACKING = 1.0  # seconds by which a stream may end before its header says
 
 
@@ -73,12 +74,8 @@ class Video(Part):
         if self.frames is not None:
             return self.known_seconds
         with _opened(self.source) as (container, stream):
-            if stream.duration:
-                return float(stream.duration * stream.time_base)
-            if container.duration:
-                return container.duration / 1e6
-            rate = _rate(stream)
-            return max(seconds for seconds, _ in _decoded(self.source, container, stream)) + 1 / rate
+            claimed = _claimed(stream) or (container.duration or 0) / MICRO
+            return claimed or max(seconds for seconds, _ in _decoded(self.source, container, stream)) + 1 / _rate(stream)
 
     def at(self, seconds: Sequence[float]) -> tuple[Image, ...]:
         """The frames shown at these seconds, which ascend; only they are kept in memory. Beyond the end it is the last frame.
@@ -155,11 +152,16 @@ def _decoded(path: str, container, stream) -> Iterator[tuple[float, object]]:
         raise ValueError(f"Cannot read '{path}' as a video: its stream is broken ({reason(error)}).") from error
     if first is None:
         raise ValueError(f"The video '{path}' holds no frames.")
-    told = stream.duration and float(stream.duration * stream.time_base)
-    if not told and len(container.streams) == 1:  # beside sound, what the container says may be the sound's
-        told = (container.duration or 0) / 1e6
-    if told and told - shown - longest > max(LACKING, longest):
-        raise ValueError(f"Cannot read '{path}' as a video: its stream breaks off at {shown:.1f} of {told:.1f} seconds.")
+    claimed = _claimed(stream)
+    if not claimed and len(container.streams) == 1:  # beside sound, what the file claims may be the sound's
+        claimed = (container.duration or 0) / MICRO
+    if claimed - shown - longest > max(LACKING, longest):
+        raise ValueError(f"Cannot read '{path}' as a video: its stream breaks off at {shown:.1f} of {claimed:.1f} seconds.")
+
+
+def _claimed(stream) -> float:
+    """The length that a stream itself claims, in seconds; 0 where it claims none (Matroska)."""
+    return float(stream.duration * stream.time_base) if stream.duration else 0.0
 
 
 def _rate(stream) -> float:

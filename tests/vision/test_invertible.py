@@ -165,8 +165,7 @@ def test_perceiving_looks_through_a_network(network):
 
     def told():
         scene = seen(made, shown)
-        _, lesson = teacher_of(f"perceiving:{network}", None)
-        return lesson(batch_of(shown)).loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
+        return teacher_of(f"perceiving:{network}", None)(batch_of(shown)).loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
 
     total, count = told()
     assert count == 2 and 0 < float(total.detach()) < 2 * 4
@@ -192,7 +191,7 @@ def test_pictures_that_are_alike_are_perceived_alike(network):
 def test_what_is_perceived_through_is_named(tmp_path):
     refused(lambda: teacher_of("perceiving", None), "perceiving:NAME")
     refused(lambda: teacher_of("inverting:3", None), "takes nothing behind a colon")
-    lesson = teacher_of(f"perceiving:{tmp_path}", None)[1](batch_of(pictures(1)))
+    lesson = teacher_of(f"perceiving:{tmp_path}", None)(batch_of(pictures(1)))
 
     class Model:
         eye = eye()

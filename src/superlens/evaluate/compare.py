@@ -139,9 +139,10 @@ class Comparison:
         file = self.out / "settings.json"
         teaching = TEACHING | {"rates": part_rates(self.part)}
         settings = {"data": self.data, "val": self.val, "part": self.part, "budget": asdict(self.budget), "teaching": teaching}
-        if file.is_file() and json.loads(file.read_text()) != settings:
+        if not file.is_file():
+            file.write_text(json.dumps(settings, indent=1))
+        elif json.loads(file.read_text()) != settings:
             raise ValueError(f"'{self.out}' holds a comparison with other settings: choose another --out, or the same settings.")
-        file.write_text(json.dumps(settings, indent=1))
 
     def _arm(self, name: str, seed: int, tell: Callable[[str], None]) -> Arm:
         home = self.out / "arms" / f"{Path(name).stem}-{seed}"

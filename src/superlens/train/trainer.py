@@ -212,13 +212,13 @@ def rates_of(stage: Stage) -> dict[str, float]:
     return dict(stage.lr) if isinstance(stage.lr, dict) else {"default": float(stage.lr)}
 
 
-def teacher_of(name: str, processor) -> tuple[str, Callable[[Any], Any]]:
-    """(lesson, its teacher) of "names", or of "perceiving:NETWORK", what it needs behind a colon. ValueError where it takes nothing."""
+def teacher_of(name: str, processor) -> Callable[[Any], Any]:
+    """Batch -> lesson, of "names", or of "perceiving:NETWORK", what it needs behind a colon. ValueError where it takes nothing."""
     kind, _, needed = name.partition(":")
     lesson = find_class("lessons", kind)
     if needed and len(inspect.signature(lesson.of).parameters) < 2:
         raise ValueError(f"the lesson {kind} takes nothing behind a colon, got '{name}'.")
-    return kind, lesson.of(processor, *([needed] if needed else []))
+    return lesson.of(processor, *([needed] if needed else []))
 
 
 def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: Precision, seed: int, report_to: str) -> LinkTrainer:
@@ -260,7 +260,7 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
     )
     if arguments.n_gpu > 1:  # several devices are several processes (torchrun), never Trainer's threads
         arguments._n_gpu = 1
-    teachers = dict(teacher_of(name, model.processor) for name in stage.lessons)
+    teachers = {name: teacher_of(name, model.processor) for name in stage.lessons}
     model.lessons = tuple(teachers)
     collator = Collator(stage.row_tokens, apart, teachers) if stage.think else GlanceCollator(teachers)
     rows = Encoded(mixture, model.processor)
