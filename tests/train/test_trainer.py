@@ -213,3 +213,11 @@ def test_what_points_is_refused_without_a_region_encoder():
         trainer.open_taught(boxes_only(boxes=1, context_boxes=1), "world", None)
     pointing = boxes_only(boxes=1, region_text=1).to_dict() | {"regions": {"type": "region_encoder"}}
     assert set(trainer.open_taught(read_recipe(pointing), "world", None).tasks) == {"boxes", "region_text"}
+
+
+def test_lessons_are_looked_at_before_any_work(tmp_path):
+    """A network that can not be loaded, named in the second stage: the first has not begun."""
+    later = stage(name="two", steps=1, lessons=[f"perceiving:{tmp_path / 'none'}"])
+    with pytest.raises(ValueError, match="can not load the network"):
+        train(recipe_file(tmp_path, stage(name="one", steps=1), later), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -30,9 +30,10 @@ class Perceiving(OfPictures):
 
     @classmethod
     def of(cls, processor, network: str = "") -> Callable[[Batch], Perceiving]:
-        """The teacher. ValueError where no network is named."""
+        """The teacher. ValueError where no network is named, or it can not be loaded."""
         if not network:
             raise ValueError("the lesson perceiving looks through a network: perceiving:NAME, as perceiving:facebook/dinov2-small.")
+        network_of(network)
         return partial(cls.about, network=network)
 
     @classmethod

@@ -64,6 +64,8 @@ def train(
     for stage in plan.stages:
         check_globs(model, rates_of(stage).keys() - {"default"}, f"stage '{stage.name}' has a learning rate for")
         choose_trained(model, stage.train, stage.name)
+        for name in stage.lessons:
+            teacher_of(name, model.processor)  # what it lacks is said before any work is done
     left = model.left_published
     if main:
         folder.mkdir(parents=True, exist_ok=True)
