@@ -105,10 +105,17 @@ class Processor:
     # -- writing --------------------------------------------------------------------------------------------------
 
     def encode(self, conversation: Conversation, answer: bool = True) -> Sample:
-        """A conversation -> Sample.
+        """A conversation -> Sample. ValueError where it is longer than the model reads.
 
         answer=True: assistant messages are learned. answer=False: the prompt for the next message, ending where the assistant begins.
         """
+        sample = self.encode_any_length(conversation, answer)
+        if len(sample) > self.max_tokens:
+            raise ValueError(f"the conversation is {len(sample)} tokens long, the model reads at most {self.max_tokens}: shorten it.")
+        return sample
+
+    def encode_any_length(self, conversation: Conversation, answer: bool = True) -> Sample:
+        """As `encode`, for training, which drops and counts what is too long."""
         pieces: list[tuple[object, bool]] = []
         text = self._render(conversation, pieces, generation=not answer)
         writer = Writer(self, conversation)
@@ -117,10 +124,7 @@ class Processor:
                 writer.words(chunk, learn=writer.ending and answer)
             else:
                 writer.piece(*pieces[int(chunk)])
-        sample = writer.sample()
-        if len(sample) > self.max_tokens:
-            raise ValueError(f"the conversation is {len(sample)} tokens long, the model reads at most {self.max_tokens}: shorten it.")
-        return sample
+        return writer.sample()
 
     def format_of(self, part: Part) -> LinkFormat:
         """Of the link that writes a part. ValueError when there is none."""

@@ -42,10 +42,11 @@ def test_a_glob_that_matches_nothing_is_refused(glob, near, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def make_trainer(tmp_path, count=8, source=None, **changes):
+def make_trainer(tmp_path, count=8, source=None, model=None, **changes):
     entry = Stage(**stage(**changes))
     mixture = Mixture([(source or World(), 1.0)], 5, count)
-    return trainer.make_trainer(tiny.model(), entry, mixture, tmp_path / "home", trainer.Precision("cpu", "float32"), 0, "none")
+    model = model or tiny.model()
+    return trainer.make_trainer(model, entry, mixture, tmp_path / "home", trainer.Precision("cpu", "float32"), 0, "none")
 
 
 def test_every_parameter_takes_the_rate_of_its_glob(tmp_path):
@@ -80,6 +81,17 @@ def test_long_samples_are_dropped_and_counted_and_every_loss_is_logged(tmp_path)
     assert words[0]["loss"] == pytest.approx(total, rel=1e-2)  # what is logged as loss is the sum of its parts
 
 
+def test_a_conversation_longer_than_the_model_reads_stops_asking_but_not_training(tmp_path):
+    made = make_trainer(tmp_path, row_tokens=640)
+    processor, talk = made.model.processor, made.train_dataset.mixture[0]
+    processor.max_tokens = len(processor.encode(talk)) - 1
+    with pytest.raises(ValueError, match=f"tokens long, the model reads at most {processor.max_tokens}: shorten it"):
+        processor.encode(talk)
+    collator = make_trainer(tmp_path, model=made.model, row_tokens=640).data_collator
+    batch = collator([made.train_dataset[0]])["batch"]
+    assert (batch.tally.samples, batch.tally.dropped) == (0, 1)
+
+
 def test_a_batch_of_long_samples_only_teaches_nothing(tmp_path):
     made = make_trainer(tmp_path, row_tokens=20)
     batch = made.data_collator([made.train_dataset[row] for row in range(3)])["batch"]
@@ -92,7 +104,7 @@ def test_a_batch_of_long_samples_only_teaches_nothing(tmp_path):
 
 def test_a_stage_whose_samples_are_all_too_long_is_refused(tmp_path):
     recipe = recipe_file(tmp_path, stage(steps=20, batch=8, row_tokens=8))
-    with pytest.raises(ValueError, match="the first 64 samples are all longer than a row: raise row_tokens"):
+    with pytest.raises(ValueError, match="the first 64 samples are all longer than a row, or than the model reads: raise row_tokens"):
         train(recipe, tmp_path / "run")
 
 

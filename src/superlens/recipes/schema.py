@@ -123,8 +123,9 @@ class Stage(Strict):
 
     train: globs over parameter names; everything else is frozen. steps: optimiser steps. lr: one learning rate, or
     {glob: lr, default: lr}, the first glob that fits deciding. batch: samples in a step. row_tokens: length of a packed
-    row. warmup: share of the steps in which the rate rises. weight_decay: of matrices. tasks: {task: weight} in
-    place of the recipe's, or {source: {task: weight}} (a source is named as in --data, or by its file's stem).
+    row, at most what the model reads; longer samples are dropped and counted. warmup: share of the steps in which the rate
+    rises. weight_decay: of matrices. tasks: {task: weight} in place of the recipe's, or {source: {task: weight}} (a source
+    is named as in --data, or by its file's stem).
     data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
     turns: in place of the recipe's. think: false leaves the language model out: links that read their label's words teach eye and
     decoders alone, at a fraction of the cost. lessons: also taught: names, gaze, pointing ... (lessons/). muon: globs of hidden

@@ -49,7 +49,8 @@ class LinkTrainer(Trainer):
             for name, count in model.counts(entry["batch"]).items():
                 totals[name] = totals.get(name, 0.0) + count
         if not self.samples and self.dropped >= ALL_TOO_LONG:
-            raise ValueError(f"the first {self.dropped} samples are all longer than a row: raise row_tokens.")
+            raise ValueError(f"the first {self.dropped} samples are all longer than a row, or than the model reads: "
+                             "raise row_tokens, or shorten them.")
         self.counts = totals
         if self.args.world_size > 1:
             names = model.counts_names()

@@ -26,7 +26,7 @@ class Encoded(Dataset):
         return len(self.mixture)
 
     def __getitem__(self, index: int) -> Sample:
-        return self.processor.encode(self.mixture[index])
+        return self.processor.encode_any_length(self.mixture[index])
 
 
 @dataclass

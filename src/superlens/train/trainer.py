@@ -264,7 +264,7 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
         arguments._n_gpu = 1
     teachers = {name: teacher_of(name, model.processor) for name in stage.lessons}
     model.lessons = tuple(teachers)
-    collator = Collator(stage.row_tokens, apart, teachers) if stage.think else GlanceCollator(teachers)
+    collator = Collator(min(stage.row_tokens, model.processor.max_tokens), apart, teachers) if stage.think else GlanceCollator(teachers)
     rows = Encoded(mixture, model.processor)
     trainer = LinkTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collator, rates=rates, muon=stage.muon)
     trainer.remove_callback(ProgressCallback)
@@ -279,7 +279,7 @@ def run_stage(trainer: LinkTrainer, home: Path, last: bool) -> None:
     trainer.train(resume_from_checkpoint=last_checkpoint(home))
     if trainer.dropped:
         total = trainer.dropped + trainer.samples
-        logger.warning("%d of %d samples were longer than a row and were dropped", trainer.dropped, total)
+        logger.warning("%d of %d samples were longer than a row, or than the model reads, and were dropped", trainer.dropped, total)
     finished = trainer.state.global_step >= trainer.args.max_steps
     if finished:
         save_stage(trainer, home / "model")
