@@ -75,6 +75,15 @@ def test_a_stream_that_breaks_off_in_the_middle_is_refused(tmp_path):
     refused(Video(broken).read, "breaks off")
 
 
+@pytest.mark.parametrize("kind", ["mkv", "mp4"])
+def test_a_file_whose_first_frame_is_not_at_zero_is_whole(tmp_path, kind):
+    film = filmed(tmp_path / f"cut.{kind}", frames=30, first=50)
+    assert Video(film).seconds == pytest.approx(3.0, abs=0.05)
+    assert len(Video(film).read().frames) == 30
+    grey = [float(np.asarray(frame.pixels).mean()) for frame in Video(film).at([0.0, 1.05, 2.95])]
+    assert grey == pytest.approx([0, 100, 290 % 250], abs=6)
+
+
 def test_a_file_without_pictures_is_refused(tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "sound.mp4"

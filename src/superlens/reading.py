@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -192,7 +193,7 @@ class AnswerReader:
         forms = [form for form in self.processor.formats.values() if isinstance(form, CodecFormat)]
         if not forms or not written.ids:
             return {}
-        text, token_of = self._letters(written)
+        text, token_of, begun = self._letters(written)
         found = sorted((match.span(), number, match) for number, form in enumerate(forms) for match in form.code.pattern.finditer(text))
         items: list[tuple[int, Item]] = []
         done = 0
@@ -205,8 +206,8 @@ class AnswerReader:
                 self.notes.append(f"'{match[0][:60]}' was written without a {medium}")
                 continue
             parts = self._parts(forms[number].code.read(match, shown[which], which), written, token_of)
-            first, last = token_of[start], token_of[end - 1]
-            before, after = text[token_of.index(first) : start], text[end : len(token_of) - token_of[::-1].index(last)]
+            first, last = begun.get(start, token_of[start]), token_of[end - 1]
+            before, after = text[bisect_left(token_of, first) : start], text[end : len(token_of) - token_of[::-1].index(last)]
             if items and first <= items[-1][1].last:  # both in one token of words: what lay behind the first lies between them
                 items[-1][1].join(text[done:start], parts, after, last)
             else:
@@ -224,9 +225,10 @@ class AnswerReader:
             self.notes += one.notes
         return parts
 
-    def _letters(self, written: Written) -> tuple[str, list[int]]:
-        """The answer with its added tokens spelled out, and for each of its letters the index of its token."""
-        text, token_of = "", []
+    def _letters(self, written: Written) -> tuple[str, list[int], dict[int, int]]:
+        """The answer with its added tokens spelled out, for each of its letters the index of its token, and for a letter that is spread
+        over several tokens that of the first of them."""
+        text, token_of, begun = "", [], {}
         words: list[int] = []
         start = told = 0  # of the words: where a window begins (a token is not decoded alone), and how many are told
         for index, token in enumerate(written.ids):
@@ -238,6 +240,8 @@ class AnswerReader:
                 # A letter may be spread over several tokens: it is the last one's, when all of it is there.
                 added = "" if spoken.endswith("\ufffd") and not last else spoken[len(self._text(words[start:told])) :]
                 if added:
+                    if len(words) - told > 1:
+                        begun[len(text)] = index - (len(words) - told) + 1
                     start, told = told, len(words)
             else:
                 words, start, told, added = [], 0, 0, name
@@ -246,7 +250,7 @@ class AnswerReader:
                     added = spelling.name(written.values[index])
             text += added
             token_of += [index] * len(added)
-        return text, token_of
+        return text, token_of, begun
 
     def _chance(self, written: Written, tokens: list[int]) -> float:
         """Geometric mean of the tokens' probabilities."""

@@ -74,7 +74,7 @@ class Video(Part):
         if self.frames is not None:
             return self.known_seconds
         with _opened(self.source) as (container, stream):
-            claimed = _claimed(stream) or (container.duration or 0) / MICRO
+            claimed = _claimed(stream) or _whole(container)
             return claimed or max(seconds for seconds, _ in _decoded(self.source, container, stream)) + 1 / _rate(stream)
 
     def at(self, seconds: Sequence[float]) -> tuple[Image, ...]:
@@ -154,7 +154,7 @@ def _decoded(path: str, container, stream) -> Iterator[tuple[float, object]]:
         raise ValueError(f"The video '{path}' holds no frames.")
     claimed = _claimed(stream)
     if not claimed and len(container.streams) == 1:  # beside sound, what the file claims may be the sound's
-        claimed = (container.duration or 0) / MICRO
+        claimed = _whole(container)
     if claimed - shown - longest > max(LACKING, longest):
         raise ValueError(f"Cannot read '{path}' as a video: its stream breaks off at {shown:.1f} of {claimed:.1f} seconds.")
 
@@ -162,6 +162,12 @@ def _decoded(path: str, container, stream) -> Iterator[tuple[float, object]]:
 def _claimed(stream) -> float:
     """The length that a stream itself claims, in seconds; 0 where it claims none (Matroska)."""
     return float(stream.duration * stream.time_base) if stream.duration else 0.0
+
+
+def _whole(container) -> float:
+    """Seconds that a file claims as a whole, 0 where it claims none; Matroska counts from 0, not from the first frame."""
+    before = max(container.start_time or 0, 0) if "matroska" in container.format.name else 0
+    return max((container.duration or 0) - before, 0) / MICRO
 
 
 def _rate(stream) -> float:

@@ -103,6 +103,20 @@ def test_unlabelled_classes_are_never_asked_for(write_coco):
     assert [part.label for part in source.examples("boxes")[0].answer.boxes] == ["platelets", "traffic light"]
 
 
+def test_what_is_all_to_be_ignored_is_neither_there_nor_not(write_coco):
+    def crowd(data):
+        for annotation in data["annotations"]:
+            if annotation["image_id"] == data["images"][0]["id"]:
+                annotation["iscrowd"] = int(annotation["category_id"] == data["annotations"][0]["category_id"])
+
+    source = CocoSource(write_coco(crowd))
+    picture = source.pictures[0]
+    (which,) = set(picture.classes_N[picture.crowd_N].tolist())
+    assert which not in picture.classes_N[~picture.crowd_N]
+    asked = {part.label for seed in range(80) for part in sample(source, 0, seed).messages[1].boxes}
+    assert asked and not any(source.names[which].lower() in label.lower() for label in asked)
+
+
 def test_a_category_listed_twice_is_one(write_coco):
     def twice(data):
         data["categories"].append({"id": 9, "name": "rbc"})

@@ -6,7 +6,8 @@ import torch
 from scenes import scene
 
 from superlens.decoders.base import Requests
-from superlens.decoders.restorer import TURNS, Restorer, laid, likest, undoing
+from superlens.decoders.laying import WAYS, laid, likest, undoing
+from superlens.decoders.restorer import Restorer
 from superlens.message import Image
 from superlens.progress import watching
 from superlens.vision.canvas import CanvasRule
@@ -80,7 +81,7 @@ def test_losses_count_pictures_and_vanish_at_the_floor():
     assert float(losses["restored"][0].detach()) < 1e-5
 
 
-@pytest.mark.parametrize("way", range(TURNS))
+@pytest.mark.parametrize("way", range(WAYS))
 def test_the_eight_ways_are_told_apart_and_undone(way):
     source = torch.rand(3, 8, 12, generator=torch.Generator().manual_seed(2))
     turned = laid(source, way)

@@ -86,6 +86,9 @@ def test_plain_words_are_read_where_they_stand():
     assert [part.text for part in content] == ["No numbers [here], nor there."] and not notes
     content, _, notes = read(model, "voilà un café 狗[0.1,0.2,0.3,0.4]")
     assert content[0].label == "voilà un café 狗"
+    for label in ("狗", "élan", "🦌🦌"):  # letters that are several tokens, at the very start of what is read
+        content, _, notes = read(model, f"{label}[0.1,0.2,0.3,0.4], {label}[0.1,0.2,0.3,0.4]")
+        assert [getattr(part, "label", None) or part.text for part in content] == [label, ",", label] and not notes
 
 
 def test_every_code_is_written_tokenised_and_read_back():

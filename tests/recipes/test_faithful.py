@@ -34,6 +34,7 @@ def letters(pieces):
     ("lisa", "masks", THERE, CANVAS, "[SEG]"),
     ("gsva", "masks", THERE, CANVAS, " a dog:[SEG]"),
     ("gsva", "masks", GONE, CANVAS, " a cat:[REJ]"),
+    ("gsva", "masks", Masks("a cat", np.zeros((1, 100, 200), bool)), CANVAS, " a cat:[REJ]"),
     ("lasagna", "masks", THERE, CANVAS, " a dog<ins>"),
     ("lasagna", "masks", GONE, CANVAS, " a cat<no_ins>"),
     ("pixellm", "masks", THERE, CANVAS, " a dog[SEG0][SEG1][SEG2][SEG3][SEG4][SEG5]"),

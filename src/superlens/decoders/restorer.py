@@ -20,11 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from superlens.decoders.base import Decoder, Losses, Requests
+from superlens.decoders.laying import WAYS, laid, lay, likest, shares, undoing
 from superlens.message import Image, Part
 from superlens.progress import watched
 from superlens.vision.scene import Scene
-
-TURNS = 8  # quarter turns to the left, 0 to 3, of the picture and of its mirror image
 
 
 @dataclass
@@ -57,7 +56,7 @@ class Restorer(Decoder):
         super().__init__()
         self.width = width
         self.net = RestoringNet(width, tuple(channels), tuple(depth))
-        self.turn = nn.Linear(width, TURNS)
+        self.turn = nn.Linear(width, WAYS)
         least = 2 * self.net.reach
         if tile < least or tile % self.net.multiple:
             raise ValueError(f"decoders: tile must be a multiple of {self.net.multiple} and at least {least}, got {tile}.")
@@ -139,9 +138,7 @@ class Unfinished(Image):
         clean = self.restorer.restore(pixels_HW3, self.vector_C)
         if rgba_HW4 is not None:
             clean = np.concatenate([clean, rgba_HW4[..., 3:]], 2)
-        mirrored, quarters = divmod(self.way, 4)
-        clean = np.rot90(clean[:, ::-1] if mirrored else clean, quarters)
-        return Image(np.ascontiguousarray(clean), of=self.of, restored=True)
+        return Image(lay(clean, self.way), of=self.of, restored=True)
 
 
 class RestoringNet(nn.Module):
@@ -208,26 +205,3 @@ class FilmBlocks(nn.Module):
             inner_Kchw = first(x_Kchw) * (1 + scale_Kc[:, :, None, None]) + shift_Kc[:, :, None, None]
             x_Kchw = x_Kchw + second(F.silu(inner_Kchw))
         return x_Kchw
-
-
-def shares(pixels_KHW3: Tensor) -> Tensor:
-    """uint8 [K, H, W, 3] -> [K, 3, H, W] of 0..1."""
-    return pixels_KHW3.permute(0, 3, 1, 2).float() / 255
-
-
-def laid(pixels_3HW: Tensor, way: int) -> Tensor:
-    """One of the eight ways of laying a picture: mirrored or not (4 and above), then quarter turns to the left."""
-    mirrored, quarters = divmod(way, 4)
-    return torch.rot90(pixels_3HW.flip(2) if mirrored else pixels_3HW, quarters, (1, 2))
-
-
-def undoing(way: int) -> int:
-    """The way that undoes a way: a mirrored one is its own undoing."""
-    return way if way >= 4 else -way % 4
-
-
-def likest(source_3HW: Tensor, target_3HW: Tensor) -> int:
-    """The way of laying the source that is most like the target."""
-    fitting = [way for way in range(TURNS) if laid(source_3HW, way).shape == target_3HW.shape]
-    errors = [float((laid(source_3HW, way) - target_3HW).square().mean()) for way in fitting]
-    return fitting[int(np.argmin(errors))]

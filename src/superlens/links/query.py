@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from superlens.links.base import Group, Link, LinkFormat, Piece, Slots, Token, Words
-from superlens.message import Part
+from superlens.message import Masks, Part
 from superlens.vision.canvas import Canvas
 from superlens.vision.projector import mlp
 
@@ -77,7 +77,7 @@ class QueryFormat(LinkFormat):
         return [Token(self.token), *map(Token, self.emitted), *([Slots(self.slots)] if self.slots else [])]
 
     def write(self, part: Part, canvas: Canvas) -> list[Piece]:
-        gone = self.absent is not None and part.count == 0
+        gone = self.absent is not None and (not part.masks.any() if isinstance(part, Masks) else part.count == 0)
         return [*self.write_label(part.label), *([Token(self.absent)] if gone else self.route())]
 
     def read_positions(self, written: list[int]) -> list[int]:

@@ -65,9 +65,11 @@ def test_thousands_of_boxes_come_back_to_half_a_bin(name):
         grid = code.grid(boxes_N4, canvas)
         order = np.lexsort((grid[:, 1], grid[:, 0]))
         away_N4 = np.abs(found[0].part.xyxy - boxes_N4[order]) / bin_4
-        # A box within one row or column of patches is read as the edges of its patches.
-        thin_N1 = (grid[order][:, :2] == grid[order][:, 2:]).any(1, keepdims=True) & (name == "kosmos-2")
-        assert (away_N4 <= np.where(thin_N1, 1.0, 0.5) + 0.01).all()
+        # A box within one row or column of patches is read as the edges of its patches; one between two numbers, as half a step.
+        same_N2 = grid[order][:, :2] == grid[order][:, 2:]
+        thin_N4 = same_N2.any(1, keepdims=True) if name == "kosmos-2" else np.tile(same_N2, 2)
+        assert (away_N4 <= np.where(thin_N4, 1.0 if name == "kosmos-2" else 0.75, 0.5) + 0.01).all()
+        assert (found[0].part.xyxy[:, 2:] > found[0].part.xyxy[:, :2]).all()
         seen += found[0].part.count
     assert seen > 1000
 
@@ -116,6 +118,49 @@ def test_an_answer_that_was_cut_off_gives_what_can_be_read_and_a_note(name):
         assert any(one.notes for one in found)
 
 
+@pytest.mark.parametrize("name", BOXES)
+def test_the_smallest_boxes_are_not_lost(name):
+    code, rng = make_code(name), np.random.default_rng(1)
+    canvas = CanvasRule(longest=448).canvas(480, 640)
+    for side in (1, 2, 3):
+        corner_N2 = rng.integers(0, [640 - side, 480 - side], (40, 2))
+        corner_N2[:2] = [[0, 0], [640 - side, 480 - side]]
+        (found,) = read(code, code.spell(Boxes("ants", np.concatenate([corner_N2, corner_N2 + side], 1)), canvas), canvas)
+        kept = Message("assistant", (found.part,)).about([Image(np.zeros((480, 640, 3), np.uint8))]).clipped()
+        assert kept.boxes[0].count == 40 and not found.notes
+
+
+@pytest.mark.parametrize("name", BOXES)
+def test_corners_that_are_swapped_or_outside_are_noted(name):
+    code = make_code(name)
+    swapped = {"kosmos-2": "<phrase> a</phrase><object><patch_index_1007><patch_index_0259></object>",
+               "shikra": "a[0.500,0.250,0.100,1.000]", "minigpt-v2": "<p> a</p>{<50><25><10><100>}"}
+    outside = {"kosmos-2": "<phrase> a</phrase><object><patch_index_0259><patch_index_5000></object>",
+               "shikra": "a[0.500,0.250,1.100,1.000]", "minigpt-v2": "<p> a</p>{<10><25><101><100>}"}
+    if name in swapped:
+        (one,), (other,) = read(code, swapped[name]), read(code, outside[name])
+        assert any("exchanged" in note for note in one.notes) and one.part.count == 1
+        assert any("beyond" in note or "that there are not" in note for note in other.notes)
+    grid = np.array([[3, 4, 1, 9]])
+    assert "exchanged" in code.found("a", grid, [(0, 1)], TALL, 0, "").notes[0]
+
+
+@pytest.mark.parametrize("name", BOXES)
+@pytest.mark.parametrize("label", [
+    "<3>", "a<5>b", "</ref><box>(1,1),(2,2)</box>", "<|box_end|>x", "dog [left]", "x < 3", "a{b}", "one\ntwo", "St. Bernard", "a;b",
+    "<patch_index_0003>", "</p>", "<bin_3>", "<loc0001>", "the dog. It", "a <p> b",
+])  # fmt: skip
+def test_no_label_is_read_as_notation(name, label):
+    """What can not stand in a label is a space there; the boxes are what they were, and nothing is added."""
+    code = make_code(name)
+    text = code.spell(Boxes(label, PAIR.xyxy), TALL)
+    (found,) = read(code, f"{text}.")
+    (plain,) = read(code, code.spell(PAIR, TALL))
+    assert np.array_equal(found.part.xyxy, plain.part.xyxy) and not found.notes
+    said = code.words(label) if not name.startswith(("qwen2.5", "qwen3")) else label
+    assert found.part.label.startswith(said.strip()) and (said == label or set(said) <= {*label, " "})
+
+
 def test_broken_entries_are_counted():
     code = make_code("qwen3-vl")
     (found,) = read(code, '[{"bbox_2d": [1, 2, 3, 4], "label": "a"}, {"bbox_2d": [1, 2], "label": "b"}, {"bbox')
@@ -157,3 +202,24 @@ def test_labels_of_several_sorts():
     assert [one.part.label for one in found] == ["a St", "cat"]  # a full stop before a space ends a label
     (found,) = read(make_code("qwen3-vl"), '[{"bbox_2d": [1, 2, 3, 4], "label": "a {b} \\"c"}]')
     assert found.part.label == 'a {b} "c' and not found.notes
+    (found,) = read(make_code("pix2seq-v2"), "[<bin_250><bin_100><bin_999><bin_500> a St. Bernard] and")
+    assert found.part.label == "a St. Bernard"
+
+
+@pytest.mark.parametrize("name, text, boxes", [
+    ("qwen3-vl", '[{"label": "a dog", "bbox_2d": [100, 250, 500, 1000]}]', [[10, 50, 50, 200]]),
+    ("qwen3-vl", 'It is {"bbox_2d": [100, 250, 500, 1000], "label": "a dog"}.', [[10, 50, 50, 200]]),
+    ("shikra", "a dog[0,0.25,.5,1]", [[0, 50, 50, 200]]), ("shikra", "a dog[.1,.25,.5,1]", [[10, 50, 50, 200]]),
+    ("shikra", "a dog (white)[]", []), ("minigpt-v2", "<p> a dog</p>{<10><25><50><100>", [[10, 50, 50, 200]]),
+])  # fmt: skip
+def test_what_models_write_instead_is_read_as_well(name, text, boxes):
+    (found,) = read(make_code(name), text)
+    assert np.allclose(found.part.xyxy.reshape(-1, 4), np.array(boxes).reshape(-1, 4))
+
+
+def test_numbers_that_are_none_are_told():
+    for broken in (f"[1, 2, 3, {'9' * 400}]", "[1, 2, NaN, 4]"):
+        (found,) = read(make_code("qwen3-vl"), f'[{{"bbox_2d": {broken}, "label": "a"}}]')
+        assert found.part.count == 0 and "could not read 1" in found.notes[0]
+    (found,) = read(make_code("qwen3-vl"), '[{"bbox_2d": [1, 2, 3, 4], "label": "a\\ud800"}]')
+    assert found.part.count == 0 and found.notes

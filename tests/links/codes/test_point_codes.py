@@ -29,11 +29,19 @@ def test_keypoints_there_and_back():
     for _ in range(400):
         count = int(rng.integers(1, 4))
         xyv = np.concatenate([rng.uniform(0, 1, (count, 3, 2)) * [200, 100], rng.choice([0, 2], (count, 3, 1))], 2)
-        found = read(code, "There: " + code.spell(Keypoints("a mouse", NAMES, xyv), CANVAS))
-        assert len(found) == count and not any(one.notes for one in found) and {one.part.label for one in found} == {"a mouse"}
-        back = np.concatenate([one.part.xyv for one in found])
+        (found,) = read(code, "There: " + code.spell(Keypoints("a mouse", NAMES, xyv), CANVAS))
+        assert not found.notes and found.part.label == "a mouse" and len(found.spans) == count
+        back = found.part.xyv
         assert (back[..., 2] == xyv[..., 2]).all()
         assert (np.abs(back - xyv)[..., :2][xyv[..., 2] > 0] <= np.array([200, 100]) / 999 / 2 + 1e-3).all()
+
+
+def test_keypoints_of_two_labels_are_two_parts():
+    code = Pix2SeqKeypoints(NAMES)
+    text = "[<gone><bin_1><bin_2><gone> rat][<bin_1><bin_2><gone><gone> a mouse] [<gone><gone><bin_3><bin_4> rat]"
+    rats, mouse = read(code, text)
+    assert (rats.part.label, rats.part.count, mouse.part.label, mouse.part.count) == ("rat", 2, "a mouse", 1)
+    assert [text[start] + text[end - 1] for start, end in rats.spans + mouse.spans] == ["[]"] * 3
 
 
 @pytest.mark.parametrize("text, note", [
@@ -53,9 +61,9 @@ def test_quads_to_the_letter_and_back():
     part = Polygons("the text", (QUAD, QUAD + 40), texts=("EXIT 3", "(no)"))
     text = code.spell(part, CANVAS)
     assert text.startswith("<ref> EXIT 3</ref><quad>(50,100),(300,120),(300,300),(50,280)</quad><ref> (no)</ref>")
-    found = read(code, f"It says {text}.")
-    assert [one.part.texts for one in found] == [("EXIT 3",), ("(no)",)] and not any(one.notes for one in found)
-    assert np.abs(found[1].part.points[0] - QUAD - 40).max() <= 0.11
+    (found,) = read(code, f"It says {text}.")
+    assert found.part.texts == ("EXIT 3", "(no)") and not found.notes and len(found.spans) == 2
+    assert np.abs(found.part.points[1] - QUAD - 40).max() <= 0.11
     rng = np.random.default_rng(1)
     for _ in range(400):
         corners = (rng.uniform(0, 1, (4, 2)) * [200, 100]).astype(np.float32)

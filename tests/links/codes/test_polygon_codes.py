@@ -83,6 +83,8 @@ def test_pieces_masks_and_nothing(name):
     ring = (np.hypot(x - 50, y - 50) < 30) & (np.hypot(x - 50, y - 50) > 24) | block((150, 10, 159, 20))[0]
     (found,) = read(code, code.spell(Masks("rings", ring[None]), CANVAS))
     assert overlap(found.part.masks[0], (np.hypot(x - 50, y - 50) < 30) | block((150, 10, 159, 20))[0]) > 0.85  # holes are lost
+    island = ring | (np.hypot(x - 50, y - 50) < 15)
+    assert code.spell(Masks("rings", island[None]), CANVAS).count(code.next_piece) == 0  # as what lies in them
 
 
 @pytest.mark.parametrize("name", OUTLINES)

@@ -251,10 +251,13 @@ class AnnotatedSource(Source):
         )
 
     def _asked(self, picture: Picture, rng: np.random.Generator) -> list[int]:
-        """1 to 12 categories in random order, about a third of them not there."""
-        there = set(picture.classes_N.tolist()) - picture.unlabelled
-        present = rng.permutation(sorted(there)).tolist()
-        absent = rng.permutation(sorted(set(range(len(self.names))) - there - picture.unlabelled)).tolist()
+        """1 to 12 categories in random order, about a third of them not there. Of which there is nothing but what is to be ignored, is
+        neither there nor not."""
+        there = set(picture.classes_N[~picture.crowd_N].tolist()) - picture.unlabelled
+        absent = set(range(len(self.names))) - set(picture.classes_N.tolist()) - picture.unlabelled
+        if not there and not absent:
+            there = set(picture.classes_N.tolist()) - picture.unlabelled
+        present, absent = rng.permutation(sorted(there)).tolist(), rng.permutation(sorted(absent)).tolist()
         if rng.random() < SHARE_EVERYTHING:
             # As evaluation asks: whatever the file knows, there or not.
             return rng.permutation(present + absent)[:MOST_NAMES].tolist()

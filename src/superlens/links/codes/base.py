@@ -33,11 +33,13 @@ class Spelled:
 class Code:
     """Base of all codes.
 
-    part: the kind of part it spells. pattern: finds a spelled part, whole or broken, in an answer.
+    part: the kind of part it spells. pattern: finds a spelled part, whole or broken, in an answer. reserved: pattern of what would be
+    read as notation if it stood in a label.
     """
 
     part: ClassVar[str]
     pattern: ClassVar[re.Pattern[str]]
+    reserved: ClassVar[str] = "[<>]"
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -58,6 +60,10 @@ class Code:
     def opening(self) -> str:
         """The token that an answer of this kind begins with; "" for a code of plain words."""
         return ""
+
+    def words(self, label: str) -> str:
+        """A label as it can be written and read back: a space in place of what is reserved."""
+        return re.sub(rf"\s*(?:{self.reserved})(?:\s|{self.reserved})*", " ", label).strip()
 
     def spell(self, part: OutputPart, canvas: Canvas) -> str:
         """A part in original pixels -> text; ignored instances are left out. A part without a label is spelled without one.
@@ -86,7 +92,12 @@ class BoxCode(Code):
         raise NotImplementedError
 
     def pixels(self, grid_N4: np.ndarray, canvas: Canvas) -> np.ndarray:
-        """The reverse of `grid`."""
+        """The reverse of `grid`, of boxes whose corners are in order. Where both corners fell on the same number there is an area
+        all the same, of half a step."""
+        raise NotImplementedError
+
+    def ends(self, canvas: Canvas) -> np.ndarray:
+        """(4,) the largest number of each coordinate."""
         raise NotImplementedError
 
     def ordered(self, part: Boxes, canvas: Canvas) -> list[list[int]]:
@@ -104,11 +115,16 @@ class BoxCode(Code):
         return [self.found(label, grids, spans, canvas, image, "") for label, (grids, spans) in boxes.items()]
 
     def found(self, label: str, grids: Sequence[Sequence[int]], spans: list[Span], canvas: Canvas, image: int, rest: str) -> Spelled:
-        """The boxes that were read; `rest`: what could not be."""
-        xyxy_N4 = self.pixels(np.array(grids, np.float64).reshape(-1, 4), canvas)
-        low_N2, high_N2 = np.minimum(xyxy_N4[:, :2], xyxy_N4[:, 2:]), np.maximum(xyxy_N4[:, :2], xyxy_N4[:, 2:])
+        """The boxes that were read, each the right way round and inside the picture; what was not is noted. `rest`: what could not
+        be read."""
+        grid_N4 = np.array(grids, np.float64).reshape(-1, 4)
+        ordered_N4 = np.concatenate([np.minimum(grid_N4[:, :2], grid_N4[:, 2:]), np.maximum(grid_N4[:, :2], grid_N4[:, 2:])], 1)
         notes = [f"could not read '{rest.strip()[:60]}' as boxes of '{label}'"] if rest.strip() else []
-        return Spelled(Boxes(label, np.concatenate([low_N2, high_N2], 1).astype(np.float32), image=image), spans, notes)
+        if (ordered_N4 != grid_N4).any():
+            notes.append(f"a box of '{label}' ended before it began; its corners were exchanged")
+        if (ordered_N4 < 0).any() or (ordered_N4 > self.ends(canvas)).any():
+            notes.append(f"a box of '{label}' lay beyond the picture; it was cut")
+        return Spelled(Boxes(label, self.pixels(ordered_N4, canvas).astype(np.float32), image=image), spans, notes)
 
 
 class ScaledBoxCode(BoxCode):
@@ -123,7 +139,17 @@ class ScaledBoxCode(BoxCode):
         return np.rint(np.clip(xyxy_N4 / sides(canvas), 0, 1) * self.most).astype(int)
 
     def pixels(self, grid_N4: np.ndarray, canvas: Canvas) -> np.ndarray:
-        return np.clip(grid_N4, 0, self.most) / self.most * sides(canvas)
+        return widened(grid_N4, self.ends(canvas)) / self.most * sides(canvas)
+
+    def ends(self, canvas: Canvas) -> np.ndarray:
+        return np.full(4, self.most)
+
+
+def widened(grid_N4: np.ndarray, ends_4: np.ndarray) -> np.ndarray:
+    """Boxes cut to 0..ends; where both numbers of an axis are the same, a quarter of a step to either side."""
+    cut_N4 = np.clip(grid_N4, 0, ends_4)
+    same_N4 = np.tile(cut_N4[:, :2] == cut_N4[:, 2:], 2)
+    return np.where(same_N4, np.clip(cut_N4 + [-0.25, -0.25, 0.25, 0.25], 0, ends_4), cut_N4)
 
 
 def sides(canvas: Canvas) -> np.ndarray:

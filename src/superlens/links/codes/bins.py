@@ -55,12 +55,14 @@ class BinCode(ScaledBoxCode):
 class LabelLast(BinCode):
     """Base of codes that write the box before its words: every instance with its own, `box words; box words`."""
 
-    ending: str  # characters that end the words, beside a full stop
+    ending: str  # characters that end the words
+    stop = r"\.(?:\s|$)"  # pattern of what also ends them
     prefix, between, suffix = "", "", ""  # patterns around all boxes, and between two
 
     def __init__(self, bins: int):
         super().__init__(bins)
-        words = rf"(?:(?!\.(?:\s|$))[^<{re.escape(self.ending)}\n])*"
+        self.reserved = rf"[<>{re.escape(self.ending)}\n]|{self.stop}"
+        words = rf"(?:(?!{self.stop})[^<{re.escape(self.ending)}\n])*"
         more = self.four + words
         self.pattern = re.compile(rf"{self.prefix}{more}(?:\s*{self.between}\s*{more})*{self.suffix}")
         self.item = re.compile(f"{self.four}(?P<label>{words})")
@@ -85,7 +87,7 @@ class PaliGemma(LabelLast):
         return f"<loc{index:04d}>"
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
-        return " ; ".join(f"{self.spelled_box(box)} {part.label}".rstrip() for box in self.ordered(part, canvas))
+        return " ; ".join(f"{self.spelled_box(box)} {self.words(part.label)}".rstrip() for box in self.ordered(part, canvas))
 
 
 class Pix2Seq(LabelLast):
@@ -94,14 +96,15 @@ class Pix2Seq(LabelLast):
     The paper gives the order; the tokens' names are ours. No box: nothing is written.
     """
 
-    order, bin_name, ending = Y_FIRST, "<bin_{}>", "[]"
+    order, bin_name, ending, stop = Y_FIRST, "<bin_{}>", "[]", r"\.(?:\s|$)(?![^\[\]\n]*\])"
     prefix, between, suffix = r"\[", r"\]\s*\[", r"(?:\]|$)?"
 
     def __init__(self, bins: int = 1000):
         super().__init__(bins)
+        self.reserved = r"[<>\[\]\n]"  # a full stop ends no words that a bracket ends
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
-        return "".join(f"[{self.spelled_box(box)} {part.label}".rstrip() + "]" for box in self.ordered(part, canvas))
+        return "".join(f"[{self.spelled_box(box)} {self.words(part.label)}".rstrip() + "]" for box in self.ordered(part, canvas))
 
 
 class LabelFirst(BinCode):
@@ -126,7 +129,8 @@ class LabelFirst(BinCode):
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
         boxes = "".join(self.spelled_box(box) for box in self.ordered(part, canvas))
-        return f"{self.wrap[0]} {part.label}{boxes}{self.wrap[1]}" if part.label else f"{self.wrap[0]}{boxes}{self.wrap[1]}"
+        label = f" {self.words(part.label)}" if part.label else ""
+        return f"{self.wrap[0]}{label}{boxes}{self.wrap[1]}"
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
         body = match["body"]

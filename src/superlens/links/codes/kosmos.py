@@ -18,13 +18,14 @@ class Kosmos2(BoxCode):
     row or one column of patches as the outer edges, or it would have no area.
     """
 
-    words, thing, delimiter = ("<phrase>", "</phrase>"), ("<object>", "</object>"), "</delimiter_of_multi_objects/>"
+    phrase, thing, delimiter = ("<phrase>", "</phrase>"), ("<object>", "</object>"), "</delimiter_of_multi_objects/>"
+    reserved = r"</?(?:phrase|object)>|<patch_index_\d+>|</delimiter_of_multi_objects/>"
 
     def __init__(self, patches: int = 32):
         if patches < 2:
             raise ValueError(f"patches along each side must be at least 2, got {patches}.")
         self.patches = patches
-        phrase, end_phrase, thing, end_thing = map(re.escape, (*self.words, *self.thing))
+        phrase, end_phrase, thing, end_thing = map(re.escape, (*self.phrase, *self.thing))
         label = rf"(?:{phrase}(?P<label>(?:(?!{phrase}|{end_phrase}|{thing}).)*){end_phrase}\s*)?"
         inside = rf"(?:\s|<patch_index_\d{{1,9}}>|{re.escape(self.delimiter)})*"
         body = rf"(?P<body>{thing}{inside}(?:{end_thing})?)"
@@ -33,7 +34,7 @@ class Kosmos2(BoxCode):
 
     @property
     def tokens(self) -> tuple[str, ...]:
-        return (*self.words, *self.thing, self.delimiter, *(self.patch(index) for index in range(self.patches**2)))
+        return (*self.phrase, *self.thing, self.delimiter, *(self.patch(index) for index in range(self.patches**2)))
 
     @property
     def places(self) -> dict[str, tuple[float, ...]]:
@@ -42,7 +43,7 @@ class Kosmos2(BoxCode):
 
     @property
     def opening(self) -> str:
-        return self.words[0]
+        return self.phrase[0]
 
     @staticmethod
     def patch(index: int) -> str:
@@ -55,14 +56,17 @@ class Kosmos2(BoxCode):
         return np.concatenate([low_N2, high_N2], 1).astype(int)
 
     def pixels(self, grid_N4: np.ndarray, canvas: Canvas) -> np.ndarray:
-        low_N2, high_N2 = np.minimum(grid_N4[:, :2], grid_N4[:, 2:]), np.maximum(grid_N4[:, :2], grid_N4[:, 2:])
+        low_N2, high_N2 = grid_N4[:, :2], grid_N4[:, 2:]
         thin_N1 = (low_N2 == high_N2).any(1, keepdims=True)
         inner_N4 = np.concatenate([low_N2 + 0.5, high_N2 + 0.5], 1)
         outer_N4 = np.concatenate([low_N2, high_N2 + 1], 1)
         return np.where(thin_N1, outer_N4, inner_N4) / self.patches * sides(canvas)
 
+    def ends(self, canvas: Canvas) -> np.ndarray:
+        return np.full(4, self.patches - 1)
+
     def spell(self, part: Boxes, canvas: Canvas) -> str:
-        label = f"{self.words[0]} {part.label}{self.words[1]}" if part.label else ""
+        label = f"{self.phrase[0]} {self.words(part.label)}{self.phrase[1]}" if part.label else ""
         pairs = [
             self.patch(y1 * self.patches + x1) + self.patch(y2 * self.patches + x2) for x1, y1, x2, y2 in self.ordered(part, canvas)
         ]
@@ -76,6 +80,8 @@ class Kosmos2(BoxCode):
         for token in (*self.thing, self.delimiter):
             rest = rest.replace(token, "")
         found = self.found((match["label"] or "").strip(), grids, [spans[row] for row in kept], canvas, image, rest)
+        if len(kept) < len(corners):
+            found.notes.append(f"{len(corners) - len(kept)} boxes named patches that there are not; they were left out")
         if not match["body"].endswith(self.thing[1]):
             found.notes.append("the patches were not finished")
         return [found]

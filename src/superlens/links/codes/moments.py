@@ -48,7 +48,7 @@ class LITA(MomentCode):
             raise ValueError(f"times, the number of time tokens, must be at least 2; got {times}.")
         self.times = times
 
-    pattern = re.compile(r"<t\d{1,6}>(?:\s*,?\s*<t\d{1,6}>)*")
+    pattern = re.compile(r"<t\d{1,6}>(?:\s*(?:,|to|-)?\s*<t\d{1,6}>)*")
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -77,13 +77,14 @@ class LITA(MomentCode):
 class TimeChat(MomentCode):
     """`2.0 - 4.5 seconds, the dog jumps`: plain words, one decimal. More moments stand behind a semicolon."""
 
-    number = r"\d{1,6}(?:\.\d{1,6})?"
+    reserved = r"[;.,\n]"
+    number = r"(?<![\d.])\d{1,6}(?:\.\d{1,6})?(?![\d.]*\d)"
     any_moment = rf"{number}\s*-\s*{number}\s*seconds?(?:\s*,\s*[^;.,\n]*)?"
     moment = re.compile(rf"({number})\s*-\s*({number})\s*seconds?(?:\s*,\s*(?P<label>[^;.,\n]*))?")
     pattern = re.compile(rf"{any_moment}(?:\s*;\s*{any_moment})*")
 
     def spell(self, part: Moments, canvas: Clip) -> str:
-        label = f", {part.label}" if part.label else ""
+        label = f", {self.words(part.label)}" if part.label else ""
         return "; ".join(f"{start:.1f} - {end:.1f} seconds{label}" for start, end in self.ordered(part, canvas))
 
     def read(self, match: re.Match[str], canvas: Clip, image: int) -> list[Spelled]:
@@ -103,7 +104,7 @@ class Momentor(MomentCode):
     """
 
     value = re.compile(r"<time (\d{1,6}(?:\.\d{1,6})?)>")
-    pattern = re.compile(rf"{value.pattern}(?:(?:\s*,\s*|\s*to\s*){value.pattern})*")
+    pattern = re.compile(rf"{value.pattern}(?:\s*(?:,|to)?\s*{value.pattern})*")
 
     def __init__(self, anchors: int = 300):
         if anchors < 2:

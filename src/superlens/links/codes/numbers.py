@@ -15,21 +15,24 @@ class Shikra(ScaledBoxCode):
     Nothing stands around the words, so the label is what was said since the last box or punctuation mark, less a leading "and".
     """
 
+    reserved = r"[\[\]\n.,;:?!<>]"
+
     def __init__(self):
         super().__init__(1000)
-        words, numbers = r"(?P<label>[^\[\]\n.,;:?!<>]*)", r"[01]\.\d[\d.,;\s-]*"
-        # An empty pair of brackets is an answer only right behind its words.
-        self.pattern = re.compile(rf"{words}\[(?P<body>\s*{numbers}|(?<=\w\[)(?=\]))(?P<end>\]|$|(?=[^\d.,;\s-]))")
+        words = rf"(?P<label>[^{self.reserved[1:]}*)"
+        # One of the first two has decimals, or it is no box; an empty pair of brackets is an answer only right behind its words.
+        numbers = r"(?:[01]\.\d|\d*\.\d+\s*,|[01]\s*,\s*[01]?\.\d)[\d.,;\s-]*"
+        self.pattern = re.compile(rf"{words}\[(?P<body>\s*{numbers}|(?<=[\w)\"']\[)(?=\]))(?P<end>\]|$|(?=[^\d.,;\s-]))")
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
         boxes = [",".join(f"{number / 1000:.3f}" for number in box) for box in self.ordered(part, canvas)]
-        return f"{part.label}[{';'.join(boxes)}]"
+        return f"{self.words(part.label)}[{';'.join(boxes)}]"
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
         grids, spans, rest = [], [], match["body"]
         for found in re.finditer(r"[^;]+", match["body"]):
             numbers = [number.strip() for number in found[0].split(",")]
-            if len(numbers) == 4 and all(re.fullmatch(r"[01]\.\d{1,9}", number) for number in numbers):
+            if len(numbers) == 4 and all(re.fullmatch(r"[01](?:\.\d{1,9})?|\.\d{1,9}", number) for number in numbers):
                 grids.append([round(float(number) * 1000) for number in numbers])
                 spans.append((match.start("body") + found.start(), match.start("body") + found.end()))
                 rest = rest.replace(found[0], "", 1)
@@ -43,7 +46,8 @@ class Shikra(ScaledBoxCode):
 class MiniGPTv2(ScaledBoxCode):
     """`<p>a dog</p>{<x1><y1><x2><y2>}`, more boxes in their own braces behind `<delim>`; numbers 0..100 as words. No box: `{}`."""
 
-    box = re.compile(r"\{\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*\}")
+    box = re.compile(r"\{\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*<\s*(-?\d{1,9})\s*>\s*\}?")
+    reserved = "[<>{}]"
     any_box = r"\{\s*<\s*-?\d[\s\d<>-]*\}?"
     pattern = re.compile(
         rf"(?:<p>(?P<label>(?:(?!<p>|</p>|\{{).)*)</p>\s*(?={any_box}|\{{\s*\}})|(?={any_box}))"
@@ -63,7 +67,7 @@ class MiniGPTv2(ScaledBoxCode):
         return "<p>"
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
-        label = f"<p> {part.label}</p>" if part.label else ""
+        label = f"<p> {self.words(part.label)}</p>" if part.label else ""
         return label + ("<delim>".join("{{<{}><{}><{}><{}>}}".format(*box) for box in self.ordered(part, canvas)) or "{}")
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:

@@ -29,6 +29,7 @@ class Pix2SeqKeypoints(Code):
     """
 
     part = "keypoints"
+    reserved = r"[<>\[\]\n]"
     gone = "<gone>"
 
     def __init__(self, names: Sequence[str] = COCO, bins: int = 1000):
@@ -36,7 +37,9 @@ class Pix2SeqKeypoints(Code):
             raise ValueError(f"keypoints are told by at least 2 bins and 1 name, got {bins} and {len(names)}.")
         self.names, self.bins = tuple(names), bins
         point = r"(?:<bin_\d{1,9}>\s*<bin_\d{1,9}>|<gone>)\s*"
-        self.pattern = re.compile(rf"\[\s*(?P<points>(?:{point})+)(?P<label>[^<\[\]\n]*)(?P<end>\]?)")
+        instance = rf"\[\s*(?:{point})+[^<\[\]\n]*\]?"
+        self.pattern = re.compile(rf"{instance}(?:\s*{instance})*")
+        self.instance = re.compile(rf"\[\s*(?P<points>(?:{point})+)(?P<label>[^<\[\]\n]*)(?P<end>\]?)")
         self.point = re.compile(r"<bin_(\d{1,9})>\s*<bin_(\d{1,9})>|<gone>")
 
     @property
@@ -56,7 +59,7 @@ class Pix2SeqKeypoints(Code):
         said = []
         for xyv_K3 in kept.xyv:
             points = [self._bins(xyv_K3[where[name]], canvas) if name in where else self.gone for name in self.names]
-            said.append(f"[{''.join(points)} {part.label}".rstrip() + "]")
+            said.append(f"[{''.join(points)} {self.words(part.label)}".rstrip() + "]")
         return "".join(said)
 
     def _bins(self, xyv_3: np.ndarray, canvas: Canvas) -> str:
@@ -66,18 +69,30 @@ class Pix2SeqKeypoints(Code):
         return f"<bin_{y}><bin_{x}>"
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
-        label, notes = match["label"].strip(), []
-        found = list(self.point.finditer(match["points"]))
-        if len(found) != len(self.names):
-            notes.append(f"{len(found)} points of '{label}' were written, not {len(self.names)}; the rest is not labelled")
-        xyv_1K3 = np.zeros((1, len(self.names), 3), np.float32)
-        for row, point in enumerate(found[: len(self.names)]):
+        by_label: dict[str, tuple[list, list, list]] = {}
+        for instance in self.instance.finditer(match[0]):
+            label = instance["label"].strip()
+            points, spans, notes = by_label.setdefault(label, ([], [], []))
+            found = list(self.point.finditer(instance["points"]))
+            points.append(self._points(found[: len(self.names)], canvas))
+            spans.append((match.start() + instance.start(), match.start() + instance.end()))
+            if len(found) != len(self.names):
+                notes.append(f"{len(found)} points of '{label}' were written, not {len(self.names)}; the rest is not labelled")
+            if not instance["end"]:
+                notes.append("the points were not finished")
+        return [
+            Spelled(Keypoints(label, self.names, np.stack(points), image=image), spans, notes)
+            for label, (points, spans, notes) in by_label.items()
+        ]
+
+    def _points(self, found: Sequence[re.Match[str]], canvas: Canvas) -> np.ndarray:
+        """(K, 3) x, y, v of one instance, in original pixels."""
+        xyv_K3 = np.zeros((len(self.names), 3), np.float32)
+        for row, point in enumerate(found):
             if point[1] is not None:
-                yx = np.clip([int(point[2]), int(point[1])], 0, self.bins - 1) / (self.bins - 1)
-                xyv_1K3[0, row] = [*(yx * sides(canvas)[:2]), 2]
-        if not match["end"]:
-            notes.append("the points were not finished")
-        return [Spelled(Keypoints(label, self.names, xyv_1K3, image=image), [match.span()], notes)]
+                xy_2 = np.clip([int(point[2]), int(point[1])], 0, self.bins - 1) / (self.bins - 1)
+                xyv_K3[row] = [*(xy_2 * sides(canvas)[:2]), 2]
+        return xyv_K3
 
 
 class QwenQuads(Code):
@@ -87,12 +102,15 @@ class QwenQuads(Code):
     """
 
     part = "polygons"
+    reserved = "</?(?:ref|quad)>"
     pair = r"\(\s*(-?\d{1,9})\s*,\s*(-?\d{1,9})\s*\)"
 
     def __init__(self, most: int = 999):
         self.most = most
-        quad = r"<quad>(?P<numbers>[\s\d(),-]*)(?P<end></quad>)?"
-        self.pattern = re.compile(rf"<ref>(?P<text>(?:(?!<ref>|</ref>|<quad>).)*)</ref>\s*{quad}", re.DOTALL)
+        text = r"(?:(?!<ref>|</ref>|<quad>).)*"
+        one = rf"<ref>{text}</ref>\s*<quad>[\s\d(),-]*(?:</quad>)?"
+        self.pattern = re.compile(rf"{one}(?:\s*{one})*", re.DOTALL)
+        self.quad = re.compile(rf"<ref>(?P<text>{text})</ref>\s*<quad>(?P<numbers>[\s\d(),-]*)(?P<end></quad>)?", re.DOTALL)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -109,17 +127,21 @@ class QwenQuads(Code):
             if len(points_P2) != 4:
                 raise ValueError(f"a quad has 4 corners, an outline of '{part.label}' has {len(points_P2)}.")
             corners = np.rint(np.clip(points_P2 / sides(canvas)[:2], 0, 1) * self.most).astype(int)
-            text = kept.texts[number] if kept.texts is not None else ""
+            text = self.words(kept.texts[number]) if kept.texts is not None else ""
             said.append(f"<ref> {text}</ref><quad>{','.join('({},{})'.format(*corner) for corner in corners.tolist())}</quad>")
         return "".join(said)
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
-        corners = [[int(number) for number in pair] for pair in re.findall(self.pair, match["numbers"])]
-        text, notes = match["text"].strip(), []
-        if len(corners) != 4:
-            notes.append(f"'{text}' had {len(corners)} corners, not 4; it was left out")
-            return [Spelled(Polygons("", (), texts=(), image=image), [], notes)]
-        if not match["end"]:
-            notes.append("the numbers were not finished")
-        points_42 = np.clip(np.array(corners, np.float64), 0, self.most) / self.most * sides(canvas)[:2]
-        return [Spelled(Polygons("", (points_42.astype(np.float32),), texts=(text,), image=image), [match.span()], notes)]
+        points, texts, spans, notes = [], [], [], []
+        for quad in self.quad.finditer(match[0]):
+            corners, text = [[int(number) for number in pair] for pair in re.findall(self.pair, quad["numbers"])], quad["text"].strip()
+            if len(corners) != 4:
+                notes.append(f"'{text}' had {len(corners)} corners, not 4; it was left out")
+                continue
+            if not quad["end"]:
+                notes.append("the numbers were not finished")
+            points_42 = np.clip(np.array(corners, np.float64), 0, self.most) / self.most * sides(canvas)[:2]
+            points.append(points_42.astype(np.float32))
+            texts.append(text)
+            spans.append((match.start() + quad.start(), match.start() + quad.end()))
+        return [Spelled(Polygons("", tuple(points), texts=tuple(texts), image=image), spans, notes)]

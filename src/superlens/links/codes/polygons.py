@@ -65,7 +65,7 @@ class PolygonCode(Code):
     def spell(self, part: Masks, canvas: Canvas) -> str:
         kept_NHW = part.masks if part.ignore is None else part.masks[~part.ignore]
         masks = [self.spelled_mask(mask_HW, canvas) for mask_HW in kept_NHW if mask_HW.any()]
-        label = f" {part.label}" if part.label else ""
+        label = f" {self.words(part.label)}" if part.label else ""
         return f"{self.wrap[0]}{label}{self.next_mask.join(masks)}{self.wrap[1]}"
 
     def spelled_mask(self, mask_HW: np.ndarray, canvas: Canvas) -> str:
@@ -149,9 +149,9 @@ def outlines(mask_HW: np.ndarray, corners: int) -> list[np.ndarray]:
     found = [(filled([outline_P2 + 0.5], mask_HW.shape), outline_P2) for outline_P2 in supervision.mask_to_polygons(mask_HW)]
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     for inside_HW, outline_P2 in sorted(found, key=lambda one: -int(one[0].sum())):
-        # The outline of a hole lies within another one, and holds none of the mask but its rim.
-        hole = (inside_HW & mask_HW).sum() <= 0.5 * inside_HW.sum() and any((inside_HW & ~other).sum() == 0 for other, _ in kept)
-        if not hole and (not kept or inside_HW.sum() >= LEAST * kept[0][0].sum()):
+        # Read back, an outline is filled: what lies within another one, a hole or an island in it, says nothing more.
+        within = any((inside_HW & ~other).sum() == 0 for other, _ in kept)
+        if not within and (not kept or inside_HW.sum() >= LEAST * kept[0][0].sum()):
             kept.append((inside_HW, outline_P2))
     if not kept:
         rows, columns = np.flatnonzero(mask_HW.any(1)), np.flatnonzero(mask_HW.any(0))

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 
-from superlens.links.codes.base import ScaledBoxCode, Spelled, read_all
+from superlens.links.codes.base import ScaledBoxCode, Spelled, read_all, widened
 from superlens.message import Boxes
 from superlens.vision.canvas import Canvas
 
@@ -19,6 +19,7 @@ class QwenVL(ScaledBoxCode):
     """`<ref>a dog</ref><box>(x1,y1),(x2,y2)</box>`, one `<box>` an instance; whole numbers 0..999 as words. No box: an empty pair."""
 
     reference, box = ("<ref>", "</ref>"), ("<box>", "</box>")
+    reserved = "</?(?:ref|box)>"
 
     def __init__(self, most: int = 999):
         super().__init__(most)
@@ -40,7 +41,7 @@ class QwenVL(ScaledBoxCode):
         return self.reference[0]
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
-        label = f"{self.reference[0]} {part.label}{self.reference[1]}" if part.label else ""
+        label = f"{self.reference[0]} {self.words(part.label)}{self.reference[1]}" if part.label else ""
         boxes = ["({},{}),({},{})".format(*box) for box in self.ordered(part, canvas)] or [""]
         return label + "".join(f"{self.box[0]}{box}{self.box[1]}" for box in boxes)
 
@@ -59,6 +60,7 @@ class Qwen2VL(QwenVL):
     """The same with tokens of their own around words and numbers: `<|object_ref_start|>`, `<|box_start|>` and their ends; 0..1000."""
 
     reference, box = ("<|object_ref_start|>", "<|object_ref_end|>"), ("<|box_start|>", "<|box_end|>")
+    reserved = r"<\|(?:object_ref|box)_(?:start|end)\|>"
 
     def __init__(self, most: int = 1000):
         super().__init__(most)
@@ -69,7 +71,8 @@ class Qwen3VL(ScaledBoxCode):
 
     entry = re.compile(r'\{(?:[^{}"]|"(?:[^"\\]|\\.)*")*\}')
     pattern = re.compile(
-        rf'(?:```json\s*)?\[\s*(?=\{{\s*"bbox_2d")(?:{entry.pattern}[\s,]*)*(?:\](?:\s*```)?|\{{[^{{}}]*)?'
+        rf'(?:```json\s*)?\[\s*(?=\{{[^{{}}]*"bbox_2d")(?:{entry.pattern}[\s,]*)*(?:\](?:\s*```)?|\{{[^{{}}]*)?'
+        rf'|(?:```json\s*)?(?=\{{[^{{}}]*"bbox_2d"){entry.pattern}(?:\s*```)?'
         r"|```json\s*(?P<none>\[\s*\])\s*```"
     )
 
@@ -102,8 +105,11 @@ class Qwen25VL(Qwen3VL):
         return np.rint(xyxy_N4 * np.tile(canvas.scale_xy, 2)).astype(int)
 
     def pixels(self, grid_N4: np.ndarray, canvas: Canvas) -> np.ndarray:
+        return widened(grid_N4, self.ends(canvas)) / np.tile(canvas.scale_xy, 2)
+
+    def ends(self, canvas: Canvas) -> np.ndarray:
         height, width = canvas.scaled
-        return np.clip(grid_N4, 0, [width, height, width, height]) / np.tile(canvas.scale_xy, 2)
+        return np.array([width, height, width, height])
 
 
 def read_entry(text: str) -> tuple[str, list[int]] | None:
@@ -112,7 +118,8 @@ def read_entry(text: str) -> tuple[str, list[int]] | None:
         entry = json.loads(text)
         numbers = [float(number) for number in entry["bbox_2d"]]
         label = entry.get("label", "")
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        label.encode()  # half a pair of surrogates is no letter
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
     good = len(numbers) == 4 and all(np.isfinite(numbers)) and all(abs(number) < 1e9 for number in numbers) and isinstance(label, str)
     return (label.strip(), [round(number) for number in numbers]) if good else None
