@@ -274,7 +274,7 @@ def learn(arm: nn.Module, lessons: Lessons, options) -> float:
     """-> seconds. One cosine, AdamW; bfloat16 where the machine computes it."""
     trained = [p for p in arm.parameters() if p.requires_grad]
     optimiser = torch.optim.AdamW(trained, options.lr, betas=(0.9, 0.95), weight_decay=0.0)
-    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.lr, options.steps, pct_start=0.05)
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, options.lr, options.steps, pct_start=0.05, cycle_momentum=False)
     start = time.perf_counter()
     arm.train()
     for step in range(options.steps):

@@ -386,6 +386,12 @@ def test_data_degrade_writes_pairs_that_can_be_trained_on(run, tmp_path):
     refused(run("data", "degrade", folder, "--with", "nois:3", "--out", tmp_path / "other"), "noise")
     refused(run("data", "degrade", folder, "--with", "flip", "--out", folder), "exists")
     assert not (tmp_path / "other").exists()
+    (folder / "2.png").write_bytes((folder / "1.png").read_bytes()[:900])
+    refused(run("data", "degrade", folder, "--with", "noise:25", "--out", tmp_path / "other"), "2.png")
+    assert not (tmp_path / "other").exists()  # nothing half done is left
+    (tmp_path / "list.json").write_text('{"images": [{"id": 1, "file_name": 5}]}')
+    nameless = run("data", "degrade", tmp_path / "list.json", "--with", "noise:25", "--out", tmp_path / "other")
+    refused(nameless, "images[0] has no file name")
 
 
 def test_evaluate_refuses_to_degrade_what_can_not_be(run, loaded, tmp_path):

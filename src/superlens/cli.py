@@ -106,4 +106,5 @@ def _sentence(error: BaseException) -> str:
 
 
 def _capital(words: str) -> str:
-    return words if words.startswith(("http", "--")) else words[:1].upper() + words[1:]
+    named = words.startswith("--") or any(mark in words.partition(" ")[0].rstrip(".,:;") for mark in "./\\")  # an option, a file
+    return words if named else words[:1].upper() + words[1:]

@@ -83,7 +83,8 @@ def test_what_is_drawn_is_lawful_and_reads_back(name):
 @pytest.mark.parametrize(
     "words, said",
     [("nose:3", "noise"), ("noise", "AMOUNT"), ("noise:60", "50"), ("noise:-1", "0"), ("blur:4", "1, 3, 5 or 7"), ("noise:x", "AMOUNT"),
-     ("noise:nan", "50"), ("rotate:400", "360"), ("flip:3", "no amount"), ("mask:0.9", "0.5"), ("", "noise"), ("noise:5,", "noise")],
+     ("noise:nan", "50"), ("rotate:400", "360"), ("flip:3", "expected flip alone"),
+     ("flip:", "expected flip alone"), ("mask:0.9", "0.5"), ("", "noise"), ("noise:5,", "noise")],
 )  # fmt: skip
 def test_what_can_not_be_done_is_refused(words, said):
     refused(lambda: parse(words), said)

@@ -121,3 +121,28 @@ def test_mixed_and_empty_sets_are_refused(tmp_path):
         open_source(lines(tmp_path, [edit]), tasks={"caption": 1})
     with pytest.raises(ValueError, match="no part"):
         open_source(lines(tmp_path, [edit])).examples("boxes")
+
+
+def test_restorations_are_learned_from_matching_squares_at_their_own_size(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "p").mkdir()
+    clean = rng.integers(0, 200, (150, 400, 3)).astype(np.uint8)
+    changed = {"brighter": clean + np.uint8(20), "mirrored": clean[:, ::-1], "turned": np.rot90(clean), "over": np.rot90(clean, 2)}
+    records = []
+    for name, before in changed.items():
+        for which, pixels in (("before", before), ("after", clean)):
+            Pil.fromarray(np.ascontiguousarray(pixels)).save(tmp_path / "p" / f"{name}_{which}.png")
+        records.append({"input_image": f"p/{name}_before.png", "edited_image": f"p/{name}_after.png", "edit_prompt": "mend it",
+                        "restored": True})  # fmt: skip
+    source = open_source(lines(tmp_path, records))
+    seen = set()
+    for seed in range(6):
+        shown, made = source.conversation(0, np.random.default_rng(seed)).images
+        assert shown.pixels.shape == (128, 128, 3) and np.array_equal(shown.pixels, made.pixels + np.uint8(20))
+        seen.add(made.pixels.tobytes())
+    assert len(seen) > 3
+    for number, name in enumerate(("mirrored", "turned", "over"), 1):  # a square would not lie where it lies in the other
+        shown, made = source.conversation(number, np.random.default_rng(0)).images
+        assert np.array_equal(shown.pixels, changed[name]) and np.array_equal(made.pixels, clean)
+    example = source.examples("image")[0]
+    assert example.answer.images[0].size == (400, 150)

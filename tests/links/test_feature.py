@@ -15,7 +15,9 @@ from superlens.links.feature import FeatureFormat, features_of
 from superlens.message import Conversation, Image, Message
 from superlens.processor import PICTURE
 from superlens.reading import Written
+from superlens.recipes.build import build
 from superlens.recipes.schema import read_recipe
+from superlens.train.loop import choose_trained
 
 RECIPE = tiny.FEATURES | {
     "links": {
@@ -198,8 +200,7 @@ def test_only_what_is_to_be_trained_moves(model):
     learner = copy.deepcopy(model).train()
     globs = read_recipe("lm4lv").to_dict()["stages"][-1]["train"]
     assert globs == ["projector.*", "links.*"]
-    for name, parameter in learner.named_parameters():
-        parameter.requires_grad_(name.startswith(("projector.", "links.")))
+    choose_trained(learner, globs, "adapt")
     optimiser = torch.optim.Adam([p for p in learner.parameters() if p.requires_grad], 1e-2)
     batch = collate([learner.processor.encode(talk(seed, words)) for seed, words in enumerate(["Denoise.", "Flip it.", "Leave it."])])
     before = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
@@ -208,3 +209,14 @@ def test_only_what_is_to_be_trained_moves(model):
     moved = {name for name, tensor in learner.state_dict().items() if not torch.equal(tensor, before[name])}
     links = {f"links.restore.{name}" for name in ("token_rows", "head_rows", "out.weight", "out.bias")}
     assert moved == links | {"projector.layers.weight", "projector.layers.bias"}
+
+
+@pytest.mark.parametrize("eye", ["mae", "vqgan"])
+def test_what_is_trained_at_nanos_size(eye):
+    """The same, and where each token of a picture lies."""
+    plan = read_recipe("lm4lv", [f"eye.type={eye}", "scale=nano"])
+    learner, stage = build(plan.to_dict(), 0), plan.stages[-1]
+    choose_trained(learner, stage.train, stage.name)
+    links = {f"links.restore.{name}" for name in ("token_rows", "head_rows", "out.weight", "out.bias")}
+    projector = {f"projector.{name}" for name in ("layers.weight", "layers.bias", "place_PD")}
+    assert stage.name == "adapt" and {name for name, p in learner.named_parameters() if p.requires_grad} == links | projector

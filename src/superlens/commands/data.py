@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -121,14 +122,22 @@ def degrade(
     root: Root = None,
     seed: Seed = 0,
 ) -> None:
-    """Spoil pictures, and write each with what it was before and the words that ask for it back: a data set of restorations."""
+    """Spoil pictures, and write each with what it was before and the words that ask for it back: a data set of restorations.
+
+    What is transparent is written as white.
+    """
     from superlens.data.sources.photos import PhotoSource, write_pairs
 
     if Path(out).exists():
         raise ValueError(f"--out: '{out}' exists already; choose another name, or remove it first.")
     source = PhotoSource(pictures, root=root, spoil=how)
-    with progress("Spoiling", len(source) if limit is None else min(limit, len(source))) as done:
-        count = write_pairs(source, folder_to_write(out), seed, limit, done)
+    folder = folder_to_write(out)
+    try:
+        with progress("Spoiling", len(source) if limit is None else min(limit, len(source))) as done:
+            count = write_pairs(source, folder, seed, limit, done)
+    except BaseException:  # half a data set would be refused the next time
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     say(f"{count} pairs in {out}: `--data {out}` trains on them.")
 
 

@@ -39,7 +39,12 @@ class Degradation:
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.amount) and self.least <= self.amount <= self.most):
-            raise ValueError(f"Got {self.name}:{self.amount:g}; expected {self.unit}, {self.least:g} to {self.most:g}.")
+            raise ValueError(f"Got {self.name}:{self.amount:g}; expected {self.wanted()}.")
+
+    @classmethod
+    def wanted(cls) -> str:
+        """In words: which amounts there are."""
+        return f"{cls.name}:AMOUNT, {cls.unit}, {cls.least:g} to {cls.most:g}" if cls.most else f"{cls.name} alone"
 
     def __str__(self) -> str:
         return f"{self.name}:{self.amount:g}"
@@ -204,7 +209,7 @@ def _parsed(text: str) -> Degradation:
     try:
         value = float(amount)
     except ValueError:
-        raise ValueError(f"Got '{text}'; expected {name}:AMOUNT, {kind.unit}, {kind.least:g} to {kind.most:g}.") from None
+        raise ValueError(f"Got '{text}'; expected {kind.wanted()}.") from None
     return kind(value)
 
 

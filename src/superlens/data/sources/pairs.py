@@ -23,6 +23,7 @@ import numpy as np
 from superlens.data import templates
 from superlens.data.augment import Augment
 from superlens.data.sources.base import Example, LazyExamples, Problem, Source, chosen_tasks, refuse
+from superlens.data.sources.cache import ByteCache
 from superlens.data.sources.files import (
     AFTER_KEYS,
     BEFORE_KEYS,
@@ -34,9 +35,11 @@ from superlens.data.sources.files import (
     read_json,
 )
 from superlens.data.sources.jsonl import read_lines
+from superlens.data.sources.photos import SIDE, window
 from superlens.data.templates import part_of
 from superlens.message import Conversation, Image, Message, Text
 
+COARSE = 32  # pixels of the shorter side by which it is seen whether a picture was turned
 TASKS = {"words": {"caption_image": 1.0, "caption": 0.5}, "edit": {"edit_image": 1.0}, "restore": {"restore_image": 1.0}}
 
 
@@ -61,9 +64,10 @@ class PairSource(Source):
     """Pictures and words in either direction ("draw it", "caption it"), or edits, or restorations; a set holds one kind.
 
     root: folder of the pictures, that of the file unless given. tasks: {task: weight}; for pictures with words `caption_image` (1)
-    and `caption` (0.5), for edits `edit_image`, for restorations
-    `restore_image`. augment is accepted and not used: words speak of places. Pictures are opened when
-    they are asked for.
+    and `caption` (0.5), for edits `edit_image`, for restorations `restore_image`. Of restorations, training sees squares of augment's
+    `side` (128) pixels, the same of both pictures and not resized: on a smaller copy what spoils a picture is another thing than on
+    the picture itself. Where the change turns or mirrors a picture, and for captions and edits, all of it is shown as it is: words
+    speak of places. Pictures are opened when they are asked for.
     Raises ValueError with one sentence naming the first broken record.
     """
 
@@ -81,6 +85,8 @@ class PairSource(Source):
         if not pairs:
             raise ValueError(f"{path} has no records; expected at least one picture with words.")
         self.pairs = tuple(pairs)
+        self.side = augment.side if augment else SIDE
+        self._cache = ByteCache(cache_mb)
         kinds = {pair.kind for pair in pairs}
         if len(kinds) > 1:
             names = {"words": "captions", "edit": "edits", "restore": "restored pictures"}
@@ -97,8 +103,16 @@ class PairSource(Source):
         pair = self.pairs[self._check_index(index)]
         names, weights = list(self.tasks), np.array(list(self.tasks.values()))
         task = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-        asked, answer = _talk(pair, task, rng, held_out=False)
+        asked, answer = _talk(pair, task, rng, held_out=False, pictures=self._square(pair, rng) if self.kind == "restore" else None)
         return Conversation((*asked.messages, answer))
+
+    def _square(self, pair: Pair, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray] | None:
+        """The same random square of both pictures; None where one lies otherwise than the other."""
+        before_HW3, after_HW3 = (self._cache.get(path, partial(_pixels, path)) for path in (pair.source, pair.picture))
+        if not alike(before_HW3, after_HW3):
+            return None
+        where = window(*before_HW3.shape[:2], self.side, rng)
+        return before_HW3[where], after_HW3[where]
 
     def examples(self, part: str, seed: int = 0, limit: int | None = None) -> Sequence[Example]:
         """See `Source`: "image", every picture as new, edited or restored; "text", the captions of pictures with words."""
@@ -114,8 +128,29 @@ class PairSource(Source):
         return Example(asked, answer, pair.place, task)
 
 
-def _talk(pair: Pair, task: str, rng: np.random.Generator, held_out: bool) -> tuple[Conversation, Message]:
-    """The question and the answer."""
+def _pixels(path: str) -> np.ndarray:
+    return Image(path).pixels
+
+
+def alike(before_HW3: np.ndarray, after_HW3: np.ndarray) -> bool:
+    """Whether two pictures have one size, and the second is not a turned or mirrored copy of the first."""
+    if before_HW3.shape != after_HW3.shape:
+        return False
+    from PIL import Image as Pil
+
+    height, width = before_HW3.shape[:2]
+    step = max(1, min(height, width) // COARSE)
+    small = (width // step, height // step)
+    first, second = (np.array(Pil.fromarray(one).resize(small, Pil.Resampling.BOX), np.float32) for one in (before_HW3, after_HW3))
+    ways = [np.rot90(one, turns) for one in (first, first[:, ::-1]) for turns in range(4)]
+    errors = [float(((way - second) ** 2).mean()) for way in ways if way.shape == second.shape]
+    return errors[0] <= min(errors)
+
+
+def _talk(
+    pair: Pair, task: str, rng: np.random.Generator, held_out: bool, pictures: tuple[np.ndarray, np.ndarray] | None = None
+) -> tuple[Conversation, Message]:
+    """The question and the answer. pictures: shown and made, in place of the pair's whole ones."""
     if task == "caption":
         question = (Image(pair.picture), Text(templates.ask("caption", rng, held_out)))
         return Conversation((Message("user", question),)), Message("assistant", pair.words)
@@ -123,8 +158,9 @@ def _talk(pair: Pair, task: str, rng: np.random.Generator, held_out: bool) -> tu
     if task == "caption_image":
         question = Conversation((Message("user", templates.ask(task, rng, held_out, scene=words)),))
         return question, Message("assistant", (Image(pair.picture),))
-    shown = (Image(pair.source), Text(templates.ask(task, rng, held_out, change=words[0].lower() + words[1:])))
-    return Conversation((Message("user", shown),)), Message("assistant", (Image(pair.picture, of=0, restored=pair.restored),))
+    source, made = pictures or (pair.source, pair.picture)
+    shown = (Image(source), Text(templates.ask(task, rng, held_out, change=words[0].lower() + words[1:])))
+    return Conversation((Message("user", shown),)), Message("assistant", (Image(made, of=0, restored=pair.restored),))
 
 
 def read_pairs(path: str | os.PathLike, root: str | os.PathLike | None = None) -> tuple[list[Pair], list[Problem]]:

@@ -115,19 +115,27 @@ def pictures_of(path: str | os.PathLike, root: str | os.PathLike | None = None) 
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list):
         raise ValueError(f"{path} lists no pictures; expected a folder of pictures, or a COCO file with its `images`.")
-    files = [str(Path(root or path.parent) / image["file_name"]) for image in images if "file_name" in image]
+    names = [image.get("file_name") if isinstance(image, dict) else None for image in images]
+    nameless = next((number for number, name in enumerate(names) if not isinstance(name, str) or not name), None)
+    if nameless is not None:
+        raise ValueError(f"{path}: images[{nameless}] has no file name: got {json.dumps(images[nameless])[:60]}.")
+    files = [str(Path(root or path.parent) / name) for name in names]
     missing = next((file for file in files if not os.path.isfile(file)), None)
     if missing is not None:
         raise ValueError(f"{path} lists the picture '{missing}', which does not exist.")
     return files
 
 
-def view(pixels_HW3: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
-    """A square of at most `side` pixels, one of its eight turned and mirrored copies. Nothing is resized: that would blur it."""
-    height, width = pixels_HW3.shape[:2]
+def window(height: int, width: int, side: int, rng: np.random.Generator) -> tuple[slice, slice]:
+    """Where a random square of at most `side` pixels lies."""
     side = min(side, height, width)
     top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
-    square = np.rot90(pixels_HW3[top : top + side, left : left + side], int(rng.integers(4)))
+    return slice(top, top + side), slice(left, left + side)
+
+
+def view(pixels_HW3: np.ndarray, side: int, rng: np.random.Generator) -> np.ndarray:
+    """A square of at most `side` pixels, one of its eight turned and mirrored copies. Nothing is resized: that would blur it."""
+    square = np.rot90(pixels_HW3[window(*pixels_HW3.shape[:2], side, rng)], int(rng.integers(4)))
     return np.ascontiguousarray(square[:, ::-1] if rng.random() < 0.5 else square)
 
 
