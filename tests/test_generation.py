@@ -86,6 +86,12 @@ def test_sampling_does_not_depend_on_the_batch():
     for one, two in zip(together, alone):
         same(one, two)
     assert [a.text for a in together] != [a.text for a in model.ask(asked, **(options | {"seed": 4}))]
+    # Nor on how many calls it takes, where questions are numbered on.
+    chunks = [*model.ask(asked[:2], **options), *model.ask(asked[2:], numbers=range(2, 6), **options)]
+    assert [a.text for a in together] == [a.text for a in chunks]
+    assert [a.text for a in together][2:] != [a.text for a in model.ask(asked[2:], **options)]
+    with pytest.raises(ValueError, match="there are 6 questions and 2 numbers"):
+        model.ask(asked, numbers=[0, 1], **options)
 
 
 def test_generated_hidden_states_equal_a_full_forward(model):

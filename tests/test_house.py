@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "superlens"
 
 # From the bottom up: a module imports from its own layer and those before it. An entry covers all that lies inside it.
 LAYERS = (
-    ("message", "mention", "media", "video", "checks", "formats", "draw", "progress"),
+    ("message", "mention", "media", "video", "checks", "formats", "draw", "progress", "whole"),
     ("parts",),
     ("vision", "language", "links"),
     ("decoders",),

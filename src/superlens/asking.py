@@ -22,7 +22,8 @@ class Asking:
     this share of the best one of their part: beside sure finds, doubtful ones are mostly wrong.
 
     answer_with: name of a link the answer must use. on_text(index, text): called with each new piece of text as it is generated.
-    errors: "raise", or "return" to put the exception in the bad conversation's place and go on.
+    errors: "raise", or "return" to put the exception in the bad conversation's place and go on. numbers: each question's own, which
+    its random draws depend on (default: its place in the list); who asks in several calls numbers them on, and gets the answers of one.
     """
 
     batch_size: int = 8
@@ -32,6 +33,7 @@ class Asking:
     answer_with: str | None = None
     on_text: Callable[[int, str], None] | None = None
     errors: str = "raise"
+    numbers: Sequence[int] | None = None
 
 
 def as_conversation(question: str | Conversation, image=None) -> Conversation:
@@ -60,7 +62,10 @@ def check_pictures(model, question: Conversation, answer_with: str | None) -> No
 
 
 def ask(model, questions: Sequence[Conversation], asking: Asking) -> list[Message | Exception]:
-    """Answers in the order of the questions. Pictures of similar size and prompts of similar length share a batch."""
+    """Answers in the order of the questions, `batch_size` of them at a time."""
+    numbers = range(len(questions)) if asking.numbers is None else asking.numbers
+    if len(numbers) != len(questions):
+        raise ValueError(f"there are {len(questions)} questions and {len(numbers)} numbers: give each its own.")
     answers: list[Message | Exception] = [None] * len(questions)
     prompts: list[tuple[int, Sample]] = []
     training = model.training
@@ -79,7 +84,9 @@ def ask(model, questions: Sequence[Conversation], asking: Asking) -> list[Messag
                     answers[index] = error
             if prompts:
                 indices = [index for index, _ in prompts]
-                said = answer_batch(model, [questions[i] for i in indices], [p for _, p in prompts], asking, indices)
+                streamer = Streamer(model.processor, asking.on_text, indices) if asking.on_text else None
+                asked, shown, drawn = [questions[i] for i in indices], [p for _, p in prompts], [numbers[i] for i in indices]
+                said = answer_batch(model, asked, shown, asking, drawn, streamer)
                 for index, message in zip(indices, said):
                     answers[index] = message
     finally:
@@ -88,10 +95,11 @@ def ask(model, questions: Sequence[Conversation], asking: Asking) -> list[Messag
 
 
 @torch.inference_mode()
-def answer_batch(model, questions: list[Conversation], prompts: list[Sample], asking: Asking, indices: list[int]) -> list[Message]:
+def answer_batch(
+    model, questions: list[Conversation], prompts: list[Sample], asking: Asking, numbers: list[int], streamer: Streamer | None
+) -> list[Message]:
     """One batch: generate, parse, read, decode, assemble."""
-    streamer = Streamer(model.processor, asking.on_text, indices) if asking.on_text else None
-    generator = Generator(model, model.processor, asking.sampling, streamer, asking.answer_with, indices)
+    generator = Generator(model, model.processor, asking.sampling, streamer, asking.answer_with, numbers)
     speakers, batch, scenes = generator.run(prompts)
     contents, notes, placed = [], [], []
     first = 0
@@ -99,9 +107,9 @@ def answer_batch(model, questions: list[Conversation], prompts: list[Sample], as
         content, groups, noted = model.processor.decode(speaker.written, question, prompt.canvases, prompt.clips)
         contents.append(content)
         notes.append(noted)
-        index = indices[speaker.index]
+        asked = numbers[speaker.index]
         for number, group in enumerate(groups):
-            group.seed = int(np.random.SeedSequence([asking.sampling.seed, index, number]).generate_state(1)[0])
+            group.seed = int(np.random.SeedSequence([asking.sampling.seed, asked, number]).generate_state(1)[0])
         placed += [(speaker, group, first + group.image if group.image >= 0 else -1) for group in groups]
         first += len(prompt.canvases) + sum(len(clip.times) for clip in prompt.clips)
     parts = decode_groups(model, placed, scenes, batch)

@@ -69,7 +69,7 @@ class Generator:
     """Answers prompts of one model.
 
     on_token(sample index, id) is called for every token as it comes (streaming). force: name of a link that the answer must use: it
-    begins with a phrase, and every phrase is followed by that link's own token. indices: each sample's number among all questions, so
+    begins with a phrase, and every phrase is followed by that link's own token. numbers: each sample's own among all questions, so
     that its random draws do not depend on the batch it is in. steps: forwards of the language model so far.
     """
 
@@ -80,10 +80,10 @@ class Generator:
         sampling: Sampling,
         on_token: Callable[[int, int], None] | None = None,
         force: str | None = None,
-        indices: list[int] | None = None,
+        numbers: list[int] | None = None,
     ):
         self.model, self.processor, self.sampling, self.on_token = model, processor, sampling, on_token
-        self.indices = indices
+        self.numbers = numbers
         self.opening, self.after_label = self._forced(force)
         self.slot_links: dict[int, str] = {}
         self.emitting: dict[int, list[int]] = {}
@@ -166,7 +166,7 @@ class Generator:
         return by_role
 
     def _generator(self, index: int) -> np.random.Generator:
-        return np.random.default_rng((self.sampling.seed, self.indices[index] if self.indices else index))
+        return np.random.default_rng((self.sampling.seed, self.numbers[index] if self.numbers else index))
 
     def _prefill(self, speakers: list[Speaker], embeds_STD: Tensor) -> None:
         """The prompts in one forward; shorter ones leave holes at their end."""

@@ -53,7 +53,8 @@ class Superlens(SavedModel):
         """Ask in words about a picture, or pass a conversation, or a list of conversations.
 
         question: str, Conversation, or list of Conversations. image: path, URL, data URI, PIL image, array, or a list of them.
-        options: batch_size, min_score, min_share, answer_with, on_text, errors, and max_new_tokens, temperature, top_p, top_k, seed.
+        options: batch_size, min_score, min_share, answer_with, on_text, errors, numbers (asking.py), and max_new_tokens, temperature,
+        top_p, top_k, seed (generation.py).
         -> Message, or a list of Messages for a list. Raises ValueError with a sentence on what can not be answered.
         """
         from superlens.asking import Asking, as_conversation, ask

@@ -59,7 +59,7 @@ class Answering:
         self.answers = {id(item.question): answer for item, answer in zip(examples, answers, strict=True)}
         self.calls = []
 
-    def ask(self, questions, batch_size=8, min_score=0.3, errors="raise", min_share=0.5):
+    def ask(self, questions, batch_size=8, min_score=0.3, errors="raise", min_share=0.5, numbers=None):
         assert min_share == 0  # what is measured is all that was found
         self.calls.append((len(questions), batch_size, min_score, errors))
         return [self.answers[id(question)] for question in questions]

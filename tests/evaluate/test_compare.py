@@ -1,7 +1,7 @@
 """A comparison, end to end at the smallest size: equal arms, results that are kept, what is refused."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import tiny
@@ -74,6 +74,39 @@ def test_who_is_stopped_is_told_what_is_done(compared, monkeypatch, capsys):
     assert main(["compare", "lisa", "gsva", "--part", "masks", "--out", str(out)]) == 130
     assert f"goes on from there. What is done so far: {out / 'table.md'}." in "".join(capsys.readouterr().err.split("\n"))
     assert "| gsva | 1 |" in (out / "table.md").read_text()
+
+
+def test_a_command_for_one_recipe_keeps_the_others_in_the_tables(compared, capsys):
+    out, _, _ = compared
+    settings = json.loads((out / "settings.json").read_text())
+    words = ["compare", "gsva", "--part", "masks", "--out", str(out), "--seeds", "1"]
+    for option in ("steps", "batch", "base_steps", "points", "limit", "base"):
+        words += [f"--{option.replace('_', '-')}", str(settings["budget"][option])]
+    settings["budget"] |= {"row_tokens": Budget.row_tokens, "curve_limit": Budget.curve_limit}
+    (out / "settings.json").write_text(json.dumps(settings))
+    try:
+        assert main(words) == 0
+    finally:
+        settings["budget"] |= {"row_tokens": BUDGET.row_tokens, "curve_limit": BUDGET.curve_limit}
+        (out / "settings.json").write_text(json.dumps(settings))
+    rows = (out / "table.md").read_text()
+    assert rows.index("| gsva | 1 |") < rows.index("| lisa | 1 |") and "| lisa | 1 |" in capsys.readouterr().out
+    assert {line.split(",")[0] for line in (out / "arms.csv").read_text().splitlines()[1:]} == {"gsva", "lisa"}
+
+
+def test_arms_of_two_bases_are_not_mixed_and_weights_that_are_gone_are_told(compared, tmp_path):
+    out, arms, _ = compared
+    (tmp_path / "arms" / "gsva-0").mkdir(parents=True)
+    (tmp_path / "base-merge").symlink_to(out / "base-merge")
+    record = tmp_path / "arms" / "gsva-0" / "result.json"
+    record.write_text(json.dumps(asdict(replace(arms[1], base="another"))))
+    comparison = Comparison(["lisa", "gsva"], ["world"], str(tmp_path), "masks", BUDGET)
+    with pytest.raises(ValueError, match="began with another language model"):
+        comparison.run(1, lambda words: None)
+    record.unlink()
+    (tmp_path / "arms" / "gsva-0" / "model").mkdir()
+    with pytest.raises(ValueError, match=r"gsva-0.*holds no weights: remove it"):
+        Comparison(["gsva"], ["world"], str(tmp_path), "masks", BUDGET).run(1, lambda words: None)
 
 
 def test_arms_taught_by_other_rates_are_not_mixed(compared, monkeypatch):

@@ -97,6 +97,9 @@ def test_answers_are_the_same_at_batch_1_and_8_and_differ_by_seed(model):
     together, alone = model.ask(questions, batch_size=8, **options), model.ask(questions, batch_size=1, **options)
     for one, two in zip(together, alone, strict=True):
         assert np.abs(one.images[0].pixels.astype(int) - two.images[0].pixels).max() <= 1
+    later = model.ask(questions[1:], numbers=range(1, len(questions)), **options)
+    for one, two in zip(together[1:], later, strict=True):
+        assert np.abs(one.images[0].pixels.astype(int) - two.images[0].pixels).max() <= 1
     other = model.ask(questions, seed=7, **options)
     assert not np.array_equal(other[0].images[0].pixels, together[0].images[0].pixels)
 

@@ -70,6 +70,7 @@ def test_muon_takes_the_matrices_it_is_given_and_comes_back_from_its_state():
     for group in first.param_groups:
         group["lr"] = 0.0
     still = layers[1].weight.detach().clone()
+    assert all(group["lr"] == 0 for one in first.state_dict()["optimizers"] for group in one["param_groups"])  # also before a step
     step(layers, first)
     assert torch.equal(layers[1].weight, still), "a scheduler's rate must reach Muon"
 
@@ -101,6 +102,29 @@ def test_muon_trains_kernels_as_the_matrices_that_they_are(fast, monkeypatch):
             off = (wide.weight.detach().flatten(1) - matrix).abs().max() / (matrix - before).abs().max()
             assert 1e-5 < off < 0.05
             matrix.data = wide.weight.detach().flatten(1).clone()
+
+
+def test_half_precision_is_unscaled_for_kernels_too():
+    """A scaler divides the gradients of the groups' own tensors, and looks for infinities in them."""
+    kernel = torch.nn.Conv2d(16, 16, 3)
+    optimiser = MuonWithAdamW([{"params": [kernel.weight], "lr": 1e-2, "weight_decay": 0.0, "muon": True},
+                               {"params": [kernel.bias], "lr": 1e-2, "weight_decay": 0.0, "muon": False}])  # fmt: skip
+    assert {id(one) for group in optimiser.param_groups for one in group["params"]} == {id(kernel.weight), id(kernel.bias)}
+    scaler = torch.amp.GradScaler("cpu", init_scale=65536.0)
+    picture = torch.ones(1, 16, 8, 8)
+    scaler.scale(kernel(picture).mean()).backward()
+    scaled = kernel.weight.grad.clone()
+    scaler.unscale_(optimiser)
+    assert torch.allclose(kernel.weight.grad, scaled / 65536)
+    before = kernel.weight.detach().clone()
+    scaler.step(optimiser)
+    scaler.update()
+    assert not torch.equal(kernel.weight, before)
+    optimiser.zero_grad()
+    scaler.scale(kernel(picture * torch.inf).mean()).backward()
+    before = kernel.weight.detach().clone()
+    scaler.step(optimiser)
+    assert torch.equal(kernel.weight, before)  # left out
 
 
 def test_tune_stages_are_read_and_named_apart():

@@ -1,5 +1,7 @@
 """Features of a frozen eye on disk: the same the second time, for another model, and where a picture stands among others."""
 
+import threading
+
 import numpy as np
 import pytest
 import tiny
@@ -43,3 +45,42 @@ def test_tokens_alone_and_a_bound_on_the_disk(tmp_path, pictures):
     assert not scene.levels and scene.tokens.shape[0] == 3 and not list(tmp_path.rglob("*.npz"))
     model.eye.cache = FeatureCache(tmp_path, levels=False)
     assert torch.equal(model.eye(*shown(model, pictures)).tokens, scene.tokens) and len(list(tmp_path.rglob("*.npz"))) == 3
+
+
+def test_many_processes_may_keep_the_same_pictures(tmp_path):
+    """Each writes under a name of its own: none takes another's away, and nothing half-written is read."""
+    maps = [torch.rand(64, 40, 40).half()]
+    caches, path = [FeatureCache(tmp_path) for _ in range(4)], tmp_path / "ab" / "cd.npz"
+    wrong = []
+
+    def keep(cache):
+        for _ in range(30):
+            cache._write(path, maps)
+            found = cache._read(path)
+            if cache.left == 0 or found is None or not torch.equal(found[0], maps[0]):
+                wrong.append(found)
+
+    threads = [threading.Thread(target=keep, args=(cache,)) for cache in caches]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and [file.name for file in path.parent.iterdir()] == ["cd.npz"]
+
+
+def test_what_can_not_be_read_is_seen_anew_and_a_full_disk_is_no_error(tmp_path, pictures, monkeypatch, caplog):
+    model = tiny.model()
+    model.eye.cache = FeatureCache(tmp_path)
+    first = model.eye(*shown(model, pictures)).tokens
+    torn = sorted(tmp_path.rglob("*.npz"))[0]
+    torn.write_bytes(torn.read_bytes()[:100])
+    assert torch.equal(model.eye(*shown(model, pictures)).tokens, first) and (model.eye.cache.hits, model.eye.cache.misses) == (2, 4)
+    assert torch.equal(model.eye(*shown(model, pictures)).tokens, first) and model.eye.cache.misses == 4  # written again
+
+    def full(*unused):
+        raise OSError("No space left on device")
+
+    model.eye.cache = FeatureCache(tmp_path / "new")
+    monkeypatch.setattr("superlens.vision.cache.np.savez", full)
+    assert torch.equal(model.eye(*shown(model, pictures)).tokens, first)
+    assert "No space left" in caplog.text and not [file for file in (tmp_path / "new").rglob("*") if file.is_file()]

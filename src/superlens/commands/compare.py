@@ -38,11 +38,13 @@ def compare(
     budget = Budget(steps=steps, batch=batch, base=base, base_steps=base_steps, minutes=minutes, points=points, limit=limit)
     comparison = Comparison(recipes, data, out, part, budget, val)
     try:
-        arms = comparison.run(seeds, say)
+        comparison.run(seeds, say)
     except KeyboardInterrupt as stop:
         _, done = report.kept(Path(out))
         told = f" What is done so far: {report.write(done, part, Path(out))[1]}." if done else ""
         raise StoppedError(f"Stopped; the same command goes on from there.{told}") from stop
+    # All that the folder holds: recipes of this command first, then those of others.
+    arms = sorted(report.kept(Path(out))[1], key=lambda arm: (*(arm.recipe != name for name in comparison.plans), arm.seed))
     paths = report.write(arms, part, Path(out))
     result(report.table(arms, part).rstrip())
     say(f"Written: {', '.join(str(path) for path in paths)}")

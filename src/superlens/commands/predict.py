@@ -215,7 +215,7 @@ class Batch:
                     read = first if start == 0 else self._read(self.lines[start : start + self.size])
                     if model is None and any(not isinstance(item, Exception) for item in read):
                         model = load()
-                    for line in self._answered(model, read, options):
+                    for line in self._answered(model, read, options, start):
                         file.write(line + "\n")
                     file.flush()
                     done(len(read))
@@ -256,10 +256,11 @@ class Batch:
         except (ValueError, OSError, TypeError, AttributeError) as error:  # whatever a line may hold
             return error
 
-    def _answered(self, model, read: list, options: dict) -> list[str]:
-        """One line of JSON for each conversation that was read."""
-        asked = [item for item in read if not isinstance(item, Exception)]
-        answers = iter(model.ask(asked, errors="return", **options) if asked else ())
+    def _answered(self, model, read: list, options: dict, first: int) -> list[str]:
+        """One line of JSON for each conversation that was read; `first` is the number of the first of them."""
+        numbers = [first + place for place, item in enumerate(read) if not isinstance(item, Exception)]
+        asked = [read[number - first] for number in numbers]
+        answers = iter(model.ask(asked, errors="return", numbers=numbers, **options) if asked else ())
         lines = []
         for item in read:
             answer = item if isinstance(item, Exception) else next(answers)

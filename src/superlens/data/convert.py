@@ -16,6 +16,7 @@ from superlens.data.sources.coco import CocoCaptions
 from superlens.data.sources.conversations import ConversationSource
 from superlens.data.sources.open import open_source
 from superlens.message import Conversation, Image
+from superlens.whole import whole
 
 
 def convert(
@@ -66,15 +67,10 @@ def write_jsonl(lines: Iterable[Conversation], out: str | os.PathLike) -> int:
     if out.exists():
         raise ValueError(f"{out} exists already; choose another name, or remove it first.")
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(out.name + ".part")
     count = 0
-    try:
-        with open(unfinished, "w", encoding="utf-8") as file:
-            for count, conversation in enumerate(lines, 1):
-                file.write(json.dumps(_record(conversation, out, count), ensure_ascii=False) + "\n")
-        os.replace(unfinished, out)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with whole(out) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+        for count, conversation in enumerate(lines, 1):
+            file.write(json.dumps(_record(conversation, out, count), ensure_ascii=False) + "\n")
     return count
 
 

@@ -301,7 +301,7 @@ class Changed(Image):
         size = source.size
         painted = np.asarray(self.pil().resize(size, PilImage.Resampling.BICUBIC))
         changed = np.asarray(PilImage.fromarray(self.changed_HW.astype(np.uint8) * 255).resize(size, PilImage.Resampling.BILINEAR))
-        amount_HW1 = changed[:, :, None] / 255
+        amount_HW1 = changed[:, :, None] / np.float32(255)
         mixed_HW3 = source.pixels * (1 - amount_HW1) + painted * amount_HW1
         return Image(mixed_HW3.round().astype(np.uint8), of=self.of)
 

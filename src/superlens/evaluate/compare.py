@@ -28,8 +28,9 @@ from superlens.model import Superlens
 from superlens.recipes.build import build, load
 from superlens.recipes.schema import Recipe, Stage, read_recipe, these_write
 from superlens.train.precision import Precision
-from superlens.train.trainer import fill, make_mixture, make_trainer, run_stage
+from superlens.train.trainer import fill, make_mixture, make_trainer, run_stage, save_stage
 from superlens.vision.cache import FeatureCache
+from superlens.whole import write_whole_json
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +106,12 @@ class Arm:
         return self.curve[0][1]
 
 
+def kept_arms(out: Path) -> list[Arm]:
+    """Those that are done in a comparison's folder, seed after seed."""
+    arms = [Arm(**json.loads(file.read_text())) for file in sorted(out.glob("arms/*/result.json"))]
+    return sorted(arms, key=lambda arm: arm.seed)
+
+
 class Comparison:
     """recipes: names or files that write `part`. data: as for training. val: what all are measured on, a data set that is not trained
     on; by default the drawn world's validation scenes. out: where everything is kept; what is done there already is not done again.
@@ -140,7 +147,7 @@ class Comparison:
         teaching = TEACHING | {"rates": part_rates(self.part)}
         settings = {"data": self.data, "val": self.val, "part": self.part, "budget": asdict(self.budget), "teaching": teaching}
         if not file.is_file():
-            file.write_text(json.dumps(settings, indent=1))
+            write_whole_json(file, settings)
         elif json.loads(file.read_text()) != settings:
             raise ValueError(f"'{self.out}' holds a comparison with other settings: choose another --out, or the same settings.")
 
@@ -154,20 +161,30 @@ class Comparison:
         model = self._fresh(plan, seed)
         trained = sum(p.numel() for key, p in model.named_parameters() if not key.startswith("eye."))
         arm = Arm(name, seed, trained_parameters=trained, base=fingerprint(model.language.model))
+        self._check_base(arm, plan)
         if not (home / "model").is_dir():
             self._train(model, plan, home, seed, tell)
         fill(model, home / "model")
         told = json.loads((home / "training.json").read_text())
         arm.curve, arm.steps = [(0, told["untrained"]), *told["curve"]], told["steps"]
         arm.samples_per_second = told["samples_per_second"]
-        model.eval()
+        model.eval().to(Precision(None, None).device)
         counter = LanguageSteps(model)
         arm.quality = self.measure(model, self.budget.limit, METRICS[self.part])
         arm.leading = arm.quality[LEADING[self.part]] or 0.0
         arm.blind = self.measure(Blind(model), self.budget.curve_limit)[LEADING[self.part]] or 0.0
         arm.language_steps, arm.seconds_per_answer = counter.alone(self._questions(min(10, self.budget.limit)))
-        record.write_text(json.dumps(asdict(arm), indent=1))
+        write_whole_json(record, asdict(arm))
         return arm
+
+    def _check_base(self, arm: Arm, plan: Recipe) -> None:
+        """ValueError where the folder holds arms that began with another language model."""
+        for other in kept_arms(self.out):
+            mine = other.recipe in self.plans and self.plans[other.recipe].projector == plan.projector
+            alike = mine or self.budget.base != IN_WORDS  # bases made here differ with their projector
+            if alike and other.base and other.base != arm.base:
+                raise ValueError(f"'{self.out}' holds arms that began with another language model ({other.recipe}: {other.base}, now "
+                                 f"{arm.base}): choose another --out, or the same base.")
 
     def _fresh(self, plan: Recipe, seed: int) -> Superlens:
         """The arm's model: fresh links and decoders, nano's eye, the base's language model and projector."""
@@ -212,7 +229,7 @@ class Comparison:
         trainer.add_callback(Curve(self, model, told, told_before, tell))
         run_stage(trainer, home, last=True)
         if not (home / "model").is_dir():  # the time was over before the steps were
-            model.save_pretrained(str(home / "model"), whole=True)
+            save_stage(trainer, home / "model")
 
     def measure(self, model: Any, limit: int, metrics: Sequence[str] = ()) -> dict[str, Any]:
         """Metrics, by default that of the curve, over `limit` questions of `val`."""
@@ -260,7 +277,7 @@ class Curve(TrainerCallback):
         """What is known so far, on disk."""
         seconds = self.told["seconds"] + time.perf_counter() - self.started
         samples = step * self.comparison.budget.batch
-        self.file.write_text(json.dumps(self.told | {"steps": step, "samples_per_second": samples / seconds, "seconds": seconds}))
+        write_whole_json(self.file, self.told | {"steps": step, "samples_per_second": samples / seconds, "seconds": seconds})
 
 
 class LanguageSteps:

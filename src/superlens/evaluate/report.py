@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from superlens.evaluate.compare import LEADING, Arm
+from superlens.evaluate.compare import LEADING, Arm, kept_arms
 
 COLUMNS = ("recipe", "seed", "leading", "untrained", "blind", "language_steps", "seconds_per_answer", "trained_parameters",
            "samples_per_second", "steps")  # fmt: skip
@@ -33,9 +33,7 @@ def write(arms: Sequence[Arm], part: str, out: Path) -> list[Path]:
 
 def kept(out: Path) -> tuple[str, list[Arm]]:
     """(part, arms) of a comparison's folder, those that are done, seed after seed. FileNotFoundError where there was none."""
-    part = json.loads((out / "settings.json").read_text())["part"]
-    arms = [Arm(**json.loads(file.read_text())) for file in sorted(out.glob("arms/*/result.json"))]
-    return part, sorted(arms, key=lambda arm: arm.seed)
+    return json.loads((out / "settings.json").read_text())["part"], kept_arms(out)
 
 
 def by_recipe(arms: Sequence[Arm]) -> dict[str, list[Arm]]:

@@ -69,7 +69,8 @@ def evaluate(
     for at in range(0, len(examples), batch_size):
         batch = list(examples[at : at + batch_size])
         answers = model.ask(
-            [example.question for example in batch], batch_size=batch_size, min_score=KEEP_ABOVE, min_share=0.0, errors="return"
+            [example.question for example in batch], batch_size=batch_size, min_score=KEEP_ABOVE, min_share=0.0, errors="return",
+            numbers=range(at, at + len(batch)),
         )
         for example, answer in zip(batch, answers, strict=True):
             failed += isinstance(answer, Exception)

@@ -81,7 +81,8 @@ class LinkTrainer(Trainer):
         return 0
 
     def log(self, logs: dict[str, float], *arguments, **options) -> None:
-        """Adds each link's own loss since the last log, and how many samples were read, and dropped as too long, so far."""
+        """Adds each link's own loss since the last log, and how many samples were read, and dropped as too long, since the
+        process was started."""
         if "loss" in logs:
             names = self.accelerator.unwrap_model(self.model).counts_names()
             values = [float(value) for name in names for value in self.seen.get(name, (0.0, 0.0))]

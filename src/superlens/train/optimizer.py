@@ -42,9 +42,9 @@ class InFloat32(TorchFunctionMode):
 class MuonWithAdamW(torch.optim.Optimizer):
     """Muon (Jordan et al., 2024; learning rates matched to AdamW's as in Liu et al., arXiv 2502.16982) for groups marked `muon`.
 
-    groups: parameter groups, each with "params", "lr", "weight_decay" and "muon". options: AdamW's own. The two optimizers share the
-    group dictionaries, so that a scheduler that sets a group's "lr" reaches the one that uses it. Kernels [out, in, h, w] are trained
-    as the matrices [out, in h w] that they are.
+    groups: parameter groups, each with "params", "lr", "weight_decay" and "muon". options: AdamW's own. Schedulers and scalers see
+    the groups as they are; what they set in one reaches the optimizer that uses it at the next step. Kernels [out, in, h, w] are
+    trained as the matrices [out, in h w] that they are.
     """
 
     def __init__(self, groups: list[dict], **options):
@@ -54,19 +54,33 @@ class MuonWithAdamW(torch.optim.Optimizer):
         self.views = [(weight, nn.Parameter(weight.detach().flatten(1)))
                       for group in hidden for weight in group["params"] if weight.ndim > 2]
         view_of = {id(weight): view for weight, view in self.views}
-        hidden = [group | {"params": [view_of.get(id(weight), weight) for weight in group["params"]]} for group in hidden]
+        viewed = [group | {"params": [view_of.get(id(weight), weight) for weight in group["params"]]} for group in hidden]
         self.adamw = torch.optim.AdamW(plain, **options) if plain else None
-        self.muon = torch.optim.Muon(hidden, momentum=0.95, adjust_lr_fn="match_rms_adamw") if hidden else None
-        super().__init__([{"params": group["params"]} for group in groups], {})
-        self.param_groups = [group for optimizer in self.both for group in optimizer.param_groups]
+        self.muon = torch.optim.Muon(viewed, momentum=0.95, adjust_lr_fn="match_rms_adamw") if hidden else None
+        super().__init__([{"params": group["params"]} for group in (*plain, *hidden)], {})
+        self._take_settings()
 
     @property
     def both(self) -> list[torch.optim.Optimizer]:
         return [optimizer for optimizer in (self.adamw, self.muon) if optimizer is not None]
 
+    @property
+    def inner_groups(self) -> list[dict]:
+        """Those of the two optimizers, in the order of `param_groups`."""
+        return [group for optimizer in self.both for group in optimizer.param_groups]
+
+    def _take_settings(self) -> None:
+        for group, inner in zip(self.param_groups, self.inner_groups, strict=True):
+            group.update({name: value for name, value in inner.items() if name != "params"})
+
+    def _give_settings(self) -> None:
+        for group, inner in zip(self.param_groups, self.inner_groups, strict=True):
+            inner.update({name: value for name, value in group.items() if name != "params"})
+
     @torch.no_grad()
     def step(self, closure=None):
         loss = None if closure is None else closure()
+        self._give_settings()
         for weight, view in self.views:
             view.data = weight.data.view_as(view)  # again each time: a model that was moved has other memory
             view.grad = None if weight.grad is None else weight.grad.reshape(view.shape)
@@ -75,20 +89,15 @@ class MuonWithAdamW(torch.optim.Optimizer):
         if self.muon:
             with nullcontext() if has_bfloat16(self.muon.param_groups[0]["params"][0].device) else InFloat32():
                 self.muon.step()
+        for _, view in self.views:
+            view.grad = None
         return loss
 
-    def zero_grad(self, set_to_none: bool = True) -> None:
-        super().zero_grad(set_to_none)
-        for weight, _ in self.views:
-            if set_to_none:
-                weight.grad = None
-            elif weight.grad is not None:
-                weight.grad.zero_()
-
     def state_dict(self) -> dict:
+        self._give_settings()
         return {"optimizers": [optimizer.state_dict() for optimizer in self.both]}
 
     def load_state_dict(self, state_dict: dict) -> None:
         for optimizer, state in zip(self.both, state_dict["optimizers"], strict=True):
             optimizer.load_state_dict(state)
-        self.param_groups = [group for optimizer in self.both for group in optimizer.param_groups]
+        self._take_settings()

@@ -8,7 +8,7 @@ import torch
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device has instructions for bfloat16; others count in it many times slower than in float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
@@ -21,5 +21,5 @@ class Precision:
             raise ValueError(f"training takes the first device, not {device}: set CUDA_VISIBLE_DEVICES={number} and leave it out.")
         cuda = torch.cuda.is_available()
         self.cpu = device == "cpu" or not (cuda or torch.backends.mps.is_available())
-        device = torch.device("cpu" if self.cpu else "cuda" if cuda else "mps")
-        self.dtype = dtype or ("bfloat16" if has_bfloat16(device) else "float32")
+        self.device = torch.device("cpu" if self.cpu else "cuda" if cuda else "mps")
+        self.dtype = dtype or ("bfloat16" if has_bfloat16(self.device) else "float32")

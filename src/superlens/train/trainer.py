@@ -26,6 +26,7 @@ from superlens.recipes.schema import Recipe, Stage, read_recipe, recipe_names, t
 from superlens.train.loop import LinkTrainer, Progress, StopOnSignal, check_globs, choose_trained
 from superlens.train.precision import Precision
 from superlens.train.rows import Collator, Encoded, GlanceCollator
+from superlens.whole import write_whole_json
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def train(
     left = model.left_published
     if main:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "run.json").write_text(json.dumps(run, indent=1))
+        write_whole_json(folder / "run.json", run)
     for number, stage in enumerate(plan.stages, 1):
         home = folder / "stages" / f"{number}-{stage.name}"
         if not (home / "model").is_dir():
@@ -298,8 +299,12 @@ def save_stage(trainer: LinkTrainer, path: Path) -> None:
 
 
 def fill(model: Superlens, path: Path) -> None:
-    """Copy the weights in `path` into the model. Into its own memory: sums may differ in the last bit where tensors lie elsewhere."""
-    for file in sorted(path.glob("*.safetensors")):
+    """Copy the weights in `path` into the model. Into its own memory: sums may differ in the last bit where tensors lie elsewhere.
+    ValueError where there are none."""
+    files = sorted(path.glob("*.safetensors"))
+    if not files:
+        raise ValueError(f"'{path}' holds no weights: remove it, and the same command makes it again.")
+    for file in files:
         model.load_state_dict(load_file(file), strict=False)
 
 

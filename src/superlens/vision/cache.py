@@ -6,6 +6,8 @@ Features are kept, and given even the first time, in half precision, so that who
 from __future__ import annotations
 
 import hashlib
+import logging
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from torch import Tensor
 
 from superlens.vision.canvas import Canvas
 from superlens.vision.scene import Scene
+from superlens.whole import whole
+
+logger = logging.getLogger(__name__)
 
 
 class FeatureCache:
@@ -30,9 +35,10 @@ class FeatureCache:
         """What `see` gives for pictures of one canvas size."""
         paths = [self.path(picture_HWC) for picture_HWC in pixels_BHWC.cpu().numpy()]
         # One of those that are alike: frames of a video in which nothing moves.
-        new = [index for path, index in {path: index for index, path in enumerate(paths)}.items() if not path.is_file()]
+        places = {path: index for index, path in enumerate(paths)}
+        known = {path: self._read(path) for path in places}
+        new = [index for path, index in places.items() if known[path] is None]
         self.misses, self.hits = self.misses + len(new), self.hits + len(paths) - len(new)
-        fresh: dict[Path, list[Tensor]] = {}
         if new:
             with torch.no_grad():
                 seen = see(pixels_BHWC[new], [canvases[index] for index in new])
@@ -40,7 +46,8 @@ class FeatureCache:
             fresh = {paths[index]: [map_BChw[row].half().cpu() for map_BChw in maps] for row, index in enumerate(new)}
             for path, kept in fresh.items():
                 self._write(path, kept)
-        pictures = [fresh.get(path) or self._read(path) for path in paths]
+            known |= fresh
+        pictures = [known[path] for path in paths]
         maps = [torch.stack([row.float() for row in rows]).to(pixels_BHWC.device) for rows in zip(*pictures)]
         tokens, levels = maps[0], maps[1:]
         # The level that the tokens are made of is the tokens themselves.
@@ -62,12 +69,18 @@ class FeatureCache:
         if size > self.left:
             return
         self.left -= size
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with open(partial, "wb") as file:
-            np.savez(file, *(map_Chw.numpy() for map_Chw in maps))
-        partial.rename(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with whole(path) as unfinished, open(unfinished, "wb") as file:
+                np.savez(file, *(map_Chw.numpy() for map_Chw in maps))
+        except OSError as error:  # a full disk, say: nothing more is kept, and nothing is lost
+            logger.warning("features are no longer kept in '%s': %s", self.folder, error)
+            self.left = 0
 
-    def _read(self, path: Path) -> list[Tensor]:
-        with np.load(path) as file:
-            return [torch.from_numpy(file[name]) for name in sorted(file.files, key=lambda name: int(name.removeprefix("arr_")))]
+    def _read(self, path: Path) -> list[Tensor] | None:
+        """None where there is nothing, or nothing that can be read."""
+        try:
+            with np.load(path) as file:
+                return [torch.from_numpy(file[name]) for name in sorted(file.files, key=lambda name: int(name.removeprefix("arr_")))]
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None
