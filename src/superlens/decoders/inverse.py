@@ -23,7 +23,7 @@ from superlens.decoders.laying import WAYS, laid, lay, shares
 from superlens.message import Image, Part
 from superlens.vision.scene import Scene
 
-CLEARLY = 0.5  # share of the squared error as it is
+CLEARLY = 0.5  # a picture counts as turned or mirrored below this share of the squared error it has as it is
 
 
 @dataclass

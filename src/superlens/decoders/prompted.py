@@ -110,7 +110,7 @@ class Prompted(nn.Module):
             hidden_size=width, num_attention_heads=heads, num_hidden_layers=depth, mlp_dim=feedforward, iou_head_hidden_dim=width,
         )
         # A handful of vectors against a map: nothing is saved by attending in blocks, and in bfloat16 on a CPU the fused kernel's
-        # backward takes ten times as long.
+        # backward takes many times as long.
         config._attn_implementation = "eager"
         self.decoder = SamMaskDecoder(config)
         # Most cells are of no mask: logits begin where a chance of 1 in 12 lies. From zero on, a decoder that is not SAM's pretrained
