@@ -161,12 +161,23 @@ def tasks_of(form, words):
 def test_every_way_to_ask_chooses_the_tokens_of_its_task(lm4lv, repair):
     rng = np.random.default_rng(0)
     for held_out in (False, True):
-        for _ in range(80):
+        for _ in range(300):
             words = ask("restore_image", rng, held_out, change=wording((repair,), rng, held_out, degrees=[30]))
             if repair == "turn by":  # any number of degrees: there are no tokens for that
                 refused(lambda words=words: lm4lv.asked(words), "has tokens for the tasks")
             else:
                 assert tasks_of(lm4lv, words) == ["repeat" if repair == "leave" else repair], words
+
+
+def test_every_way_to_ask_for_two_things_chooses_the_tokens_of_both(lm4lv):
+    rng = np.random.default_rng(1)
+    turns = {"turn left", "turn right", "turn over"}
+    repairs = [repair for repair in REPAIRS if repair not in ("turn by", "leave", "restore")]
+    pairs = [(one, two) for one in repairs for two in repairs if one != two and not {one, two} <= turns]
+    for number in range(20 * len(pairs)):
+        pair, held_out = pairs[number % len(pairs)], bool(rng.integers(2))
+        words = ask("restore_image", rng, held_out, change=wording(pair, rng, held_out))
+        assert sorted(tasks_of(lm4lv, words)) == sorted(pair), words
 
 
 @pytest.mark.parametrize("words", [
