@@ -52,7 +52,8 @@ def test_practice_asks_for_all_it_should():
     plans = [practice(np.random.default_rng(seed)) for seed in range(600)]
     asked = {repair for plan in plans for repair in plan.repairs}
     assert asked == set(REPAIRS) - {"turn by"}
-    assert any(plan.undone == 2 for plan in plans) and any(plan.undone < len(plan.steps) for plan in plans)
+    assert any(plan.undone < len(plan.steps) for plan in plans)
+    assert 0.2 < sum(plan.undone == 2 for plan in plans) / len(plans) < 0.3  # chains need practice of their own
     for plan in plans:
         if plan.undone == 0:
             assert not {step.repair for step in plan.steps} & set(plan.repairs)

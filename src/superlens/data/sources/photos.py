@@ -144,15 +144,15 @@ def practice(rng: np.random.Generator) -> Plan:
     asked for, or nothing at all, or what is not there; then all else has to come back as it is."""
     steps = [_drawn(rng)]
     form = rng.random()
-    if form < 0.14:
+    if form < 0.33:
         steps.append(_drawn(rng, other_than=steps[0].name))
-    if form < 0.09 or form >= 0.25:
+    if form < 0.25 or form >= 0.45:
         plan = Plan.of_all(tuple(steps))
         whole = rng.random() < 0.1 and all(step.name in SPOILING for step in steps)
         return replace(plan, repairs=("restore",)) if whole else plan
-    if form < 0.14:
+    if form < 0.33:
         return Plan(tuple(steps), 1, (steps[-1].repair,))
-    if form < 0.19:  # nothing is asked for, of a clean picture or a spoiled one
+    if form < 0.38:  # nothing is asked for, of a clean picture or a spoiled one
         return Plan(tuple(steps[: int(rng.integers(2))]), 0, (LEAVE,))
     # A repair of what is not there, of a clean picture more often than of a spoiled one.
     asked = _drawn(rng, among=SPOILING, other_than=steps[0].name)
