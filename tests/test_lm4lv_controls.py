@@ -53,6 +53,28 @@ def test_every_arm_learns_and_answers_with_pictures(controls, model, arm, tmp_pa
         assert answer.shape == (112, 112, 3) and answer.dtype == np.uint8
 
 
+@pytest.mark.parametrize("arm", ["lm4lv", "one-pass", "linear", "mlp", "transformer"])
+def test_matrices_learn_by_muon_and_layers_in_slowly(controls, model, arm):
+    learner = controls.make(arm, model, 0)
+    optimiser = controls.optimiser_of(learner, 1e-2)
+    names = {id(parameter): name for name, parameter in learner.named_parameters() if parameter.requires_grad}
+    grouped = [(names[id(parameter)], group) for group in optimiser.param_groups for parameter in group["params"]]
+    assert sorted(name for name, _ in grouped) == sorted(names.values())  # each once
+    for name, group in grouped:
+        assert group["lr"] == pytest.approx(1e-3 if name.startswith(("into.", "model.projector.")) else 1e-2)
+    hidden = {name for name, group in grouped if "momentum" in group}
+    wanted = {
+        "lm4lv": {"model.projector.layers.weight", "model.links.restore.out.weight"},
+        "one-pass": {"into.layers.weight", "out.weight"}, "linear": {"into.weight", "out.weight"},
+        "mlp": {"net.first.weight", "net.second.weight"},
+        "transformer": {
+            "net.layer.self_attn.in_proj_weight", "net.layer.self_attn.out_proj.weight",
+            "net.layer.linear1.weight", "net.layer.linear2.weight",
+        },
+    }[arm]  # fmt: skip
+    assert {name.removeprefix("net.") for name in hidden} == {name.removeprefix("net.") for name in wanted}
+
+
 def test_pairs_are_learned_by_heart_and_measured(controls, tmp_path):
     files = []
     for index in range(3):
