@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from superlens.language.causal import CausalLanguage
 from superlens.recipes.schema import read_recipe
-from superlens.train.optimizer import MuonWithAdamW
+from superlens.train.optimizer import MuonWithAdamW, hidden_matrices
 from superlens.vision.projector import TokenProjector
 
 FEATURES, CHANNELS, WORDS = 100, 192, slice(5, 15)
@@ -68,9 +68,10 @@ def learned(way: str, steps: int, batch: int, seed: int) -> list[float]:
     muon, slow, fast = WAYS[way]
     model, rows = Repeater(), Rows(seed)
     unseen_BTC = Rows(10_000).drawn(16)
-    parts = [(model.projector, slow), (model.out, fast)]
-    groups = [{"params": [p for p in part.parameters() if (p is matrix(part)) == hidden], "lr": rate, "weight_decay": 0.0,
-               "muon": muon and hidden} for part, rate in parts for hidden in (False, True)]  # fmt: skip
+    named, matrices = dict(model.named_parameters()), hidden_matrices(model)
+    groups = [{"params": [p for name, p in named.items() if name.startswith(part) and (name in matrices) == hidden],
+               "lr": rate, "weight_decay": 0.0, "muon": muon and hidden}
+              for part, rate in (("projector.", slow), ("out.", fast)) for hidden in (False, True)]  # fmt: skip
     optimizer = MuonWithAdamW(groups, betas=(0.9, 0.95))
     rates = [group["lr"] for group in optimizer.param_groups]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, steps, pct_start=0.05, cycle_momentum=False)
@@ -88,10 +89,6 @@ def learned(way: str, steps: int, batch: int, seed: int) -> list[float]:
                 error = F.mse_loss(model(unseen_BTC), unseen_BTC)
             told.append(1 - float(error / (unseen_BTC - unseen_BTC.mean((0, 1))).square().mean()))
     return told
-
-
-def matrix(part: nn.Module) -> nn.Parameter:
-    return part.layers.weight if isinstance(part, TokenProjector) else part.weight
 
 
 def main() -> None:
