@@ -1,6 +1,7 @@
-"""How soon two linear layers around a frozen language model learn to repeat a row of features: AdamW beside Muon.
+"""How soon two linear layers around a frozen language model learn to repeat a row of features: AdamW beside Muon, two wired heads
+beside three that say more, batches of 8 beside batches of 2.
 
-    python benchmarks/adapters.py [--steps 150] [--batch 8] [--seeds 1]
+    python benchmarks/adapters.py [--rows 1200] [--seeds 1] [--ways "AdamW, 5e-3" ...]
 
 What lm4lv has to do before it can restore anything, without pictures: its language model (nano's size, wired to look up, not trained)
 is shown a row of 100 features, ten words, and the row once more; the state before each feature of the second row is to say it. Half of
@@ -20,11 +21,17 @@ from superlens.train.optimizer import MuonWithAdamW, hidden_matrices
 from superlens.vision.projector import TokenProjector
 
 FEATURES, CHANNELS, WORDS = 100, 192, slice(5, 15)
-# Name -> (Muon for the two matrices, rate of the projector, rate of the layer out)
+TWO, THREE = {"heads": 2, "said": 4}, {"heads": 3, "said": 16}  # options of the lookup that is wired in (language/lookup.py)
+# Name -> (Muon for the two matrices, rate of the projector, rate of the layer out, wiring, batch)
 WAYS = {
-    "AdamW, 5e-3": (False, 5e-3, 5e-3), "AdamW, 1e-3": (False, 1e-3, 1e-3), "AdamW, 5e-4 and 5e-3": (False, 5e-4, 5e-3),
-    "Muon, 5e-3": (True, 5e-3, 5e-3), "Muon, 5e-4 and 5e-3": (True, 5e-4, 5e-3),
-}  # fmt: skip
+    "AdamW, 5e-3": (False, 5e-3, 5e-3, TWO, 8),
+    "AdamW, 1e-3": (False, 1e-3, 1e-3, TWO, 8),
+    "AdamW, 5e-4 and 5e-3": (False, 5e-4, 5e-3, TWO, 8),
+    "Muon, 5e-3": (True, 5e-3, 5e-3, TWO, 8),
+    "Muon, 5e-4 and 5e-3": (True, 5e-4, 5e-3, TWO, 8),
+    "the same, three heads": (True, 5e-4, 5e-3, THREE, 8),
+    "the same, batches of 2": (True, 5e-4, 5e-3, THREE, 2),
+}
 
 
 class Rows:
@@ -46,10 +53,10 @@ class Rows:
 class Repeater(nn.Module):
     """The frozen language model between the two layers."""
 
-    def __init__(self):
+    def __init__(self, wiring: dict):
         super().__init__()
         plan = read_recipe("lm4lv", ["scale=nano"]).to_dict()["language"]
-        self.language = CausalLanguage(plan["config"], start=plan["start"]).eval().requires_grad_(False)
+        self.language = CausalLanguage(plan["config"], start=plan["start"] | wiring).eval().requires_grad_(False)
         self.projector = TokenProjector(CHANNELS, self.language.embedding_width, 1, self.language.embedding_scale(), places=FEATURES)
         self.projector.begin_among(self.language.words())
         self.out = nn.Linear(self.language.width, CHANNELS)
@@ -62,11 +69,12 @@ class Repeater(nn.Module):
         return self.out(hidden_BLD[:, -FEATURES:])
 
 
-def learned(way: str, steps: int, batch: int, seed: int) -> list[float]:
-    """R2 after each third of the steps."""
+def learned(way: str, seen: int, seed: int) -> list[float]:
+    """R2 after each third of `seen` rows."""
     torch.manual_seed(seed)
-    muon, slow, fast = WAYS[way]
-    model, rows = Repeater(), Rows(seed)
+    muon, slow, fast, wiring, batch = WAYS[way]
+    steps = seen // batch
+    model, rows = Repeater(wiring), Rows(seed)
     unseen_BTC = Rows(10_000).drawn(16)
     named, matrices = dict(model.named_parameters()), hidden_matrices(model)
     groups = [{"params": [p for name, p in named.items() if name.startswith(part) and (name in matrices) == hidden],
@@ -93,13 +101,14 @@ def learned(way: str, steps: int, batch: int, seed: int) -> list[float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, value in (("steps", 150), ("batch", 8), ("seeds", 1)):
+    for name, value in (("rows", 1200), ("seeds", 1)):
         parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     options = parser.parse_args()
-    thirds = [options.steps // 3, 2 * options.steps // 3, options.steps]
-    print("| | " + " | ".join(f"{step} steps" for step in thirds) + " |\n|---|" + "---|" * len(thirds))
-    for way in WAYS:
-        told = torch.tensor([learned(way, options.steps, options.batch, seed) for seed in range(options.seeds)])
+    thirds = [options.rows // 3, 2 * options.rows // 3, options.rows]
+    print("| | " + " | ".join(f"{rows} rows" for rows in thirds) + " |\n|---|" + "---|" * len(thirds))
+    for way in options.ways:
+        told = torch.tensor([learned(way, options.rows, seed) for seed in range(options.seeds)])
         print(f"| {way} | " + " | ".join(f"{value:.3f}" for value in told.mean(0)) + " |", flush=True)
 
 

@@ -50,6 +50,8 @@ class SavedModel(PreTrainedModel):
         state = self.state_dict() if state_dict is None else state_dict
         if not whole:
             state = {name: tensor for name, tensor in state.items() if name not in self.left_published}
-        super().save_pretrained(path, state_dict=state, **options)
+        # By the names they have here: Transformers would write some families' under older ones, which only from_pretrained understands,
+        # and going on with a run reads them one by one.
+        super().save_pretrained(path, state_dict=state, **{"save_original_format": False} | options)
         if self.processor is not None:
             self.processor.tokenizer.save_pretrained(f"{path}/tokenizer")

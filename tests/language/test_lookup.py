@@ -1,5 +1,7 @@
 """The wired heads look where they should, before any training; what they can not be wired into is said."""
 
+import math
+
 import pytest
 import torch
 
@@ -8,8 +10,14 @@ from superlens.recipes.schema import read_recipe
 from superlens.vision.projector import TokenProjector
 
 CONFIG = {
-    "model_type": "llama", "vocab_size": 512, "hidden_size": 256, "intermediate_size": 320, "num_hidden_layers": 3,
-    "num_attention_heads": 8, "max_position_embeddings": 128, "tie_word_embeddings": True,
+    "model_type": "llama",
+    "vocab_size": 512,
+    "hidden_size": 256,
+    "intermediate_size": 320,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 8,
+    "max_position_embeddings": 128,
+    "tie_word_embeddings": True,
 }
 
 WIDE = {"num_attention_heads": 4, "rope_parameters": {"rope_type": "default", "rope_theta": 1e8}, "max_position_embeddings": 512}
@@ -54,7 +62,7 @@ def test_quiet_and_wide_heads_look_things_up_over_two_hundred_tokens():
 @torch.no_grad()
 def test_what_a_picture_shows_is_looked_up_like_words():
     """Tokens of a picture begin among the embeddings of words: said again, each looks at what came after it in the picture."""
-    language = language_of({"type": "lookup", "quiet": 0.1}, **WIDE)
+    language = language_of({"type": "lookup", "quiet": 0.1, "heads": 3}, **WIDE)
     language.model.config._attn_implementation = "eager"
     features_1TC = torch.randn(1, 197, 192, generator=torch.Generator().manual_seed(1))
     words_1TD = language.words()[None, 5:25]
@@ -72,6 +80,22 @@ def test_what_a_picture_shows_is_looked_up_like_words():
             assert float(shown_1TD.std()) == pytest.approx(float(language.words().std()), rel=0.05)
 
 
+@torch.no_grad()
+def test_more_is_said_more_purely():
+    """Words said in a row a second time: the state of each points at the embedding of the next, the more the more is said."""
+    words = torch.randperm(500, generator=torch.Generator().manual_seed(1))[:60][None]
+    ids = torch.cat([words, words], 1)
+
+    def near(**options):
+        language = language_of({"type": "lookup", "quiet": 0.1, **options}, **WIDE).eval()
+        embeds = language.words() - language.words().mean(0)
+        states = language.model.base_model(input_ids=ids).last_hidden_state[0, 60:-1]
+        return float(torch.cosine_similarity(states, embeds[words[0, 1:]]).mean())
+
+    less, more, all_of_it = near(), near(said=16), near(heads=3, said=16)
+    assert less + 0.05 < more < all_of_it - 0.05
+
+
 def test_all_else_stays_as_chance_made_it():
     wired, plain = (language_of(start).model.state_dict() for start in ("lookup", None))
     changed = {name for name in plain if not torch.equal(wired[name], plain[name])}
@@ -83,7 +107,8 @@ def test_all_else_stays_as_chance_made_it():
 
 def test_recipes_in_nanos_size_begin_with_it_and_nano_as_it_was_made():
     assert read_recipe("lisa", ["scale=nano"]).to_dict()["language"]["start"] == "lookup"
-    assert read_recipe("lm4lv", ["scale=nano"]).to_dict()["language"]["start"] == {"type": "lookup", "quiet": 0.1}
+    beside_pictures = {"type": "lookup", "quiet": 0.1, "heads": 3, "said": 16}
+    assert read_recipe("lm4lv", ["scale=nano"]).to_dict()["language"]["start"] == beside_pictures
     assert "start" not in read_recipe("nano").to_dict()["language"]
 
 
@@ -114,6 +139,14 @@ def test_how_quiet_it_can_be(quiet):
         language_of({"type": "lookup", "quiet": quiet})
 
 
+@pytest.mark.parametrize(
+    ("option", "value"), [("heads", 0), ("heads", 4), ("heads", "two"), ("said", 0), ("said", "much"), ("said", math.nan)]
+)
+def test_how_many_heads_say_how_much(option, value):
+    with pytest.raises(ValueError, match=rf"language\.start: {option} is "):
+        language_of({"type": "lookup", option: value})
+
+
 def test_an_unknown_option_of_the_start():
-    with pytest.raises(ValueError, match=r"language\.start: lookup has the options quiet and seed; got 'loud'"):
+    with pytest.raises(ValueError, match=r"language\.start: lookup has the options heads, quiet, said and seed; got 'loud'"):
         language_of({"type": "lookup", "loud": 1})

@@ -9,7 +9,8 @@ import time
 
 import pytest
 import tiny
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save_file
 from train_tiny import coco_file, recipe_file, same_weights, stage, train
 
 from superlens.train import loop, trainer
@@ -99,3 +100,9 @@ def test_ctrl_c_leaves_a_checkpoint_and_one_sentence(tmp_path):
     assert re.search(r"Stopped after step \d+ of 1-all; --resume goes on", last) and "Traceback" not in stderr.decode()
     assert stdout == b""
     assert trainer.last_checkpoint(out / "stages" / "1-all") is not None
+
+
+def test_weights_under_other_names_are_not_gone_on_with(tmp_path):
+    save_file({"eye.backbone.older.weight": torch.zeros(2)}, tmp_path / "model.safetensors")
+    with pytest.raises(ValueError, match=r"holds other weights \('eye.backbone.older.weight'\): remove it"):
+        trainer.fill(tiny.model(), tmp_path)

@@ -1,9 +1,13 @@
 """Stages, rates, dropped samples, logs, accumulation, and going on from a model."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tiny
 import torch
+import yaml
+from PIL import Image
 from safetensors.torch import load_file
 from train_tiny import coco_file, history, recipe_file, same_weights, stage, train
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
@@ -233,3 +237,27 @@ def test_lessons_are_looked_at_before_any_work(tmp_path):
     with pytest.raises(ValueError, match="can not load the network"):
         train(recipe_file(tmp_path, stage(name="one", steps=1), later), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_features_are_evened_out_before_the_way_back_is_taught_and_not_again_on_resuming(tmp_path):
+    shown, path = tmp_path / "shown", tmp_path / "even.yaml"
+    shown.mkdir()
+    for number in range(12):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(shown / f"{number}.png")
+    stages = [
+        stage(name="hide", lessons=["hiding"], think=False, train=["eye.backbone.*"]),
+        stage(name="invert", lessons=["inverting"], think=False, train=["eye.backbone.decoder.*"], save_every=1),
+    ]
+    eye = {"type": "mae", "even": True, "config": tiny.MAE}
+    path.write_text(yaml.safe_dump(tiny.recipe(**tiny.FEATURES | {"eye": eye}, stages=stages)))
+    straight = train(str(path), tmp_path / "run", [str(shown)])
+    home = tmp_path / "run" / "stages"
+    hidden, first = (load_file(home / each / "model.safetensors") for each in ("1-hide/model", "2-invert/checkpoint-1"))
+    chosen = straight.eye.turn_CC
+    assert torch.equal(hidden["eye.turn_CC"], torch.eye(16)) and not torch.equal(chosen, torch.eye(16))
+    assert torch.equal(first["eye.turn_CC"], chosen)
+    shutil.rmtree(home / "2-invert" / "model")
+    shutil.rmtree(home / "2-invert" / "checkpoint-2")
+    resumed = train(str(path), tmp_path / "run", [str(shown)], resume=True)
+    assert torch.equal(resumed.eye.turn_CC, chosen) and same_weights(straight, resumed) == []

@@ -84,6 +84,32 @@ def test_masking_leaves_the_eye_as_it_was():
     assert torch.equal(seen(made, pictures()).tokens, before)
 
 
+def test_evened_out_features_draw_the_same_and_lie_along_no_direction_alone():
+    """Twice, as where a model whose features are evened out is taught the way back again."""
+    torch.manual_seed(0)
+    made, plain = MaskedAutoencoderEye(MAE, even=True).eval(), eye()
+    plain.load_state_dict({name: one for name, one in made.state_dict().items() if name not in ("shift_C", "turn_CC")})
+    shown = pictures(40)
+    before_TC = plain.features(plain.normalise(shown)).detach()
+    wanted = seen(plain, shown)
+    assert torch.equal(seen(made, shown).tokens, wanted.tokens)
+    variance_C = torch.linalg.eigvalsh(before_TC.flatten(0, 1).T.cov(correction=0))
+    for power in (0.5, 0.25):
+        made.even_out(shown)
+        scene = seen(made, shown)
+        features_NC = scene.tokens.detach().flatten(2).transpose(1, 2).flatten(0, 1)
+        spread_CC = features_NC.T.cov(correction=0)
+        assert float(features_NC.mean(0).abs().max()) < 1e-3
+        assert float((spread_CC - torch.diag(spread_CC.diagonal())).abs().max()) < 1e-3
+        assert torch.allclose(spread_CC.diagonal()[1:], variance_C[1:] ** power, rtol=0.01)
+        drawn = [one.inverse(one.tokens.flatten(2).transpose(1, 2)) for one in (scene, wanted)]
+        assert torch.allclose(*drawn, atol=1e-5)
+    torch.manual_seed(3)
+    hidden = made.masked_loss(shown)
+    torch.manual_seed(3)
+    assert torch.allclose(hidden, plain.masked_loss(shown), atol=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["mae", "vqgan"])
 def test_inverting_learns_to_draw_what_is_seen(kind):
     made = eye(kind, codes=True) if kind == "vqgan" else eye()

@@ -61,8 +61,8 @@ class CausalLanguage(nn.Module):
         options = {"type": start} if isinstance(start, str) else dict(start or {})
         if options.pop("type", None) != "lookup" and start is not None:
             raise ValueError(f"language.start is lookup, or left out; got '{start}'.")
-        if unknown := options.keys() - {"quiet", "seed"}:
-            raise ValueError(f"language.start: lookup has the options quiet and seed; got '{min(unknown)}'.")
+        if unknown := options.keys() - {"heads", "quiet", "said", "seed"}:
+            raise ValueError(f"language.start: lookup has the options heads, quiet, said and seed; got '{min(unknown)}'.")
         if start and not self.model.get_input_embeddings().weight.is_meta:
             wire_lookup(self.model, **options)
         if adapter:

@@ -17,6 +17,8 @@ Shapes: D width, d width of a head.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -26,22 +28,29 @@ TURNED = 4  # pairs of a head, those that turn fastest, which tell one place fro
 BEFORE = 20.0  # logit of the token before; its neighbours have about 3 less
 MATCH = 2.0  # size of queries and keys: enough for the same token to stand out; sharper ones learned more slowly in trials
 SLOW = 5  # pairs from this one on hardly turn within a sentence: tokens are compared by those
-ASIDE, SAID = 2.0, 4.0  # how much of a token is copied, in lengths of its embedding
+ASIDE = 2.0  # how much of a token is copied aside, in lengths of its embedding
 
 
 @torch.no_grad()
-def wire_lookup(model: nn.Module, seed: int = 0, quiet: float = 1.0) -> None:
+def wire_lookup(model: nn.Module, seed: int = 0, quiet: float = 1.0, heads: int = 2, said: float = 4.0) -> None:
     """Wire these heads into a language model of Llama's kind with random weights, in place. seed: of the directions.
+
+    heads: 1..3 that look for the same token; each says as many directions of what they find as a head is wide, the third those that
+    tell tokens apart. said: how much of that is added to what a token is, in lengths of its embedding; more says it more purely.
 
     quiet: 0..1, what all other heads and the perceptrons add is multiplied by it. What they add by chance is louder than embeddings
     are, and over some hundred tokens the heads mistake one for another.
 
     Raises ValueError for a model without rotary positions, of one block, with heads that are too narrow, or that norms its queries, and
-    for another `quiet`.
+    for another `quiet`, `heads` or `said`.
     """
     if not isinstance(quiet, int | float) or not 0 <= quiet <= 1:
         raise ValueError(f"language.start: quiet is a number from 0 to 1, got {quiet!r}.")
-    base, heads = model.base_model, model.config.num_attention_heads
+    if heads not in (1, 2, 3):
+        raise ValueError(f"language.start: heads is 1, 2 or 3, got {heads!r}.")
+    if not isinstance(said, int | float) or not 0 < said < math.inf:
+        raise ValueError(f"language.start: said is a number above 0, got {said!r}.")
+    base, together = model.base_model, model.config.num_attention_heads
     blocks = getattr(base, "layers", [])
     first = getattr(blocks[0], "self_attn", None) if len(blocks) > 1 else None
     turns = getattr(getattr(base, "rotary_emb", None), "inv_freq", None)
@@ -60,15 +69,16 @@ def wire_lookup(model: nn.Module, seed: int = 0, quiet: float = 1.0) -> None:
     length = table.norm(dim=1).mean() / (1 - COMMON**2) ** 0.5
     table += common_D * length * COMMON
     directions_DD = torch.linalg.qr(torch.randn(wide, wide, generator=generator))[0]
-    directions_dD = (directions_DD - torch.outer(common_D, common_D @ directions_DD)).T.split(wide // heads)
+    directions_dD = (directions_DD - torch.outer(common_D, common_D @ directions_DD)).T.split(wide // together)
     one = length / wide**0.5  # what is normed has length sqrt(D)
-    # Of the directions, the first tell tokens apart, the next take the token before, then two take what is said.
+    # Of the directions, the first tell tokens apart, the next take the token before, then two are said (by three heads the first, too).
     for head, aside_dD in enumerate((directions_dD[1], *directions_dD[4 : 3 + BACK])):
-        own = slice(head * wide // heads, (head + 1) * wide // heads)
+        own = slice(head * wide // together, (head + 1) * wide // together)
         _look_before(first, own, common_D, turns, places=head + 1)
         first.v_proj.weight[own] = directions_dD[0]
         first.o_proj.weight[:, own] = aside_dD.T * one * ASIDE
-    _look_for_same(blocks[1].self_attn, directions_dD, one, len(turns))
+    saying_dD = [*directions_dD[2:4][:heads], *([directions_dD[0]] if heads == 3 else [])]
+    _look_for_same(blocks[1].self_attn, directions_dD, [(each_dD, each_dD.T * one * said) for each_dD in saying_dD], len(turns))
 
 
 def _look_before(attention: nn.Module, own: slice, common_D: Tensor, turns: Tensor, places: int) -> None:
@@ -84,14 +94,14 @@ def _look_before(attention: nn.Module, own: slice, common_D: Tensor, turns: Tens
     attention.q_proj.weight[own], attention.k_proj.weight[own] = query_dD, key_dD
 
 
-def _look_for_same(attention: nn.Module, directions_dD: tuple[Tensor, ...], one: Tensor, half: int) -> None:
-    """The first two heads look for what came after a token like this one. Each says other directions of it."""
+def _look_for_same(attention: nn.Module, directions_dD: tuple[Tensor, ...], said: list[tuple[Tensor, Tensor]], half: int) -> None:
+    """The first heads look for what came after a token like this one. said: what each reads of it [d, D], and writes [D, d]."""
     width = 2 * half
     slow = [*range(SLOW, half), *range(SLOW + half, width)]
-    for head in range(min(2, len(directions_dD) - 2)):
+    for head, (read_dD, write_Dd) in enumerate(said):
         own = slice(head * width, (head + 1) * width)
-        query_dD, key_dD = torch.zeros_like(directions_dD[0]), torch.zeros_like(directions_dD[1])
+        query_dD, key_dD = torch.zeros_like(read_dD), torch.zeros_like(read_dD)
         query_dD[slow], key_dD[slow] = directions_dD[0][slow] * MATCH, directions_dD[1][slow] * MATCH
         attention.q_proj.weight[own], attention.k_proj.weight[own] = query_dD, key_dD
-        attention.v_proj.weight[own] = directions_dD[2 + head]
-        attention.o_proj.weight[:, own] = directions_dD[2 + head].T * one * SAID
+        attention.v_proj.weight[own] = read_dD
+        attention.o_proj.weight[:, own] = write_Dd

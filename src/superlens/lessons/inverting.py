@@ -52,6 +52,12 @@ class Hiding(OfPictures):
 class Inverting(OfPictures):
     """The way back, taught on whole pictures."""
 
+    @classmethod
+    def begin(cls, model, batch: Batch) -> None:
+        """An eye that evens its features out chooses their coordinates."""
+        if getattr(model.eye, "even", False):
+            model.eye.even_out(torch.cat([pictures.pixels_BHWC for pictures in batch.pictures]))
+
     def loss(self, model, outputs) -> tuple[Tensor, float]:
         """Sum over pictures of the mean absolute difference, of 0..1, within the picture; a quantised eye's codebook beside it."""
         total = torch.zeros((), device=model.eye.mean.device)

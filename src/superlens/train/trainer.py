@@ -29,6 +29,7 @@ from superlens.train.rows import Collator, Encoded, GlanceCollator
 from superlens.whole import write_whole_json
 
 logger = logging.getLogger(__name__)
+BEGUN_WITH = 64  # samples that lessons are shown before a stage starts
 
 
 def train(
@@ -76,6 +77,8 @@ def train(
         if not (home / "model").is_dir():
             mixture = make_mixture(plan, stage, data, seed + 1000 * number)
             trainer = make_trainer(model, stage, mixture, home, precision, seed, report_to)
+            if last_checkpoint(home) is None:
+                begin_lessons(trainer, stage)
             run_stage(trainer, home, last=number == len(plan.stages))
             if not trainer.is_fsdp_enabled:
                 continue
@@ -273,6 +276,15 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
     return trainer
 
 
+def begin_lessons(trainer: LinkTrainer, stage: Stage) -> None:
+    """What lessons have to know of the stage's first samples, before it starts: the same in every process."""
+    for name in stage.lessons:
+        lesson = find_class("lessons", name.partition(":")[0])
+        if hasattr(lesson, "begin"):
+            samples = [trainer.train_dataset[index] for index in range(min(BEGUN_WITH, len(trainer.train_dataset)))]
+            lesson.begin(trainer.model, GlanceCollator({})(samples)["batch"].to(trainer.args.device))
+
+
 def run_stage(trainer: LinkTrainer, home: Path, last: bool) -> None:
     """Train from the last checkpoint if there is one, then save the whole model. KeyboardInterrupt when a signal stopped it."""
     stopper = StopOnSignal()
@@ -300,12 +312,13 @@ def save_stage(trainer: LinkTrainer, path: Path) -> None:
 
 def fill(model: Superlens, path: Path) -> None:
     """Copy the weights in `path` into the model. Into its own memory: sums may differ in the last bit where tensors lie elsewhere.
-    ValueError where there are none."""
+    ValueError where there are none, or others than the model's."""
     files = sorted(path.glob("*.safetensors"))
     if not files:
         raise ValueError(f"'{path}' holds no weights: remove it, and the same command makes it again.")
     for file in files:
-        model.load_state_dict(load_file(file), strict=False)
+        if others := model.load_state_dict(load_file(file), strict=False).unexpected_keys:
+            raise ValueError(f"'{path}' holds other weights ('{others[0]}'): remove it, and the same command makes it again.")
 
 
 def last_checkpoint(home: Path) -> str | None:

@@ -18,6 +18,8 @@ from superlens.vision.canvas import Canvas
 from superlens.vision.eye import IMAGENET_MEAN, IMAGENET_STD, Eye
 from superlens.vision.scene import Scene
 
+SMALLEST = 1e-6  # variances below this share of their mean count as this much
+
 
 class InvertibleEye(Eye):
     """tokens: T of a picture. Its scenes know the way back, `Scene.inverse`."""
@@ -46,25 +48,53 @@ class MaskedAutoencoderEye(InvertibleEye):
     """ViT-MAE of Transformers, encoder and decoder. config: of `ViTMAEForPreTraining` as a dict with `model_type`.
 
     C is the encoder's width, T its patches and the class token.
+
+    even: features are what the encoder says in other coordinates, which `even_out` chooses once: shifted to mean 0 and along each of
+    their principal directions divided by the fourth root of its variance. Of an autoencoder trained for a short time nearly all
+    variance lies along few directions and says little of what is drawn: a mean squared error of such features is blind to detail. The
+    first layer of the way back takes this into account, so that what is drawn stays the same.
     """
 
-    def __init__(self, config: dict, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    def __init__(self, config: dict, even: bool = False, mean=IMAGENET_MEAN, std=IMAGENET_STD):
         from transformers import ViTMAEForPreTraining
 
         super().__init__(mean, std)
+        self.even = bool(even)
         self.backbone = ViTMAEForPreTraining(resolve_config(config))
         config = self.backbone.config
         self.mask_share, config.mask_ratio = config.mask_ratio or 0.75, 0.0
         self.fixed_size, self.token_stride = config.image_size, config.patch_size
         self.tokens = 1 + (config.image_size // config.patch_size) ** 2
         self.token_channels = self.level_channels = config.hidden_size
+        if self.even:
+            self.register_buffer("shift_C", torch.zeros(config.hidden_size))
+            self.register_buffer("turn_CC", torch.eye(config.hidden_size))
+
+    def coordinates(self, encoded_BTC: Tensor) -> Tensor:
+        """What the encoder says -> features."""
+        return (encoded_BTC - self.shift_C) @ self.turn_CC if self.even else encoded_BTC
+
+    @torch.no_grad()
+    def even_out(self, pixels_BHWC: Tensor) -> None:
+        """Choose the features' coordinates by these pictures, some ten of them at least; the way back draws what it drew before."""
+        seen_NC = self.features(self.normalise(pixels_BHWC)).flatten(0, 1).double()
+        shift_C = seen_NC.mean(0)
+        variance_C, directions_CC = torch.linalg.eigh((seen_NC - shift_C).T.cov(correction=0))
+        size_C = variance_C.clamp_min(SMALLEST * variance_C.mean()) ** 0.25
+        turn_CC, back_CC = directions_CC / size_C, (directions_CC * size_C).T
+        first = self.backbone.decoder.decoder_embed
+        first.bias += (first.weight.double() @ shift_C).to(first.bias)
+        first.weight.copy_((back_CC @ first.weight.double().T).T)
+        self.shift_C += (torch.linalg.solve(self.turn_CC.double().T, shift_C)).to(self.shift_C)
+        self.turn_CC.copy_(self.turn_CC.double() @ turn_CC)
 
     def in_order(self, count: int) -> Tensor:
         """[B, T - 1]: every patch in its place."""
         return torch.arange(self.tokens - 1, device=self.mean.device).expand(count, -1)
 
     def features(self, pixels_B3HW: Tensor) -> Tensor:
-        return self.backbone.vit(pixels_B3HW, noise=self.in_order(len(pixels_B3HW)).float()).last_hidden_state
+        encoded = self.backbone.vit(pixels_B3HW, noise=self.in_order(len(pixels_B3HW)).float())
+        return self.coordinates(encoded.last_hidden_state)
 
     def drawn(self, features_BTC: Tensor) -> Tensor:
         patches_BTP = self.backbone.decoder(features_BTC, self.in_order(len(features_BTC))).logits
@@ -79,7 +109,7 @@ class MaskedAutoencoderEye(InvertibleEye):
             seen = self.backbone.vit(pixels_B3HW)
         finally:
             config.mask_ratio = 0.0
-        said_BTP = self.backbone.decoder(seen.last_hidden_state, seen.ids_restore).logits.float()
+        said_BTP = self.backbone.decoder(self.coordinates(seen.last_hidden_state), seen.ids_restore).logits.float()
         wanted_BTP = self.backbone.patchify(pixels_B3HW).float()
         if self.backbone.config.norm_pix_loss:
             wanted_BTP = nn.functional.layer_norm(wanted_BTP, wanted_BTP.shape[-1:], eps=1e-6)
