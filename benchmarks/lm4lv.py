@@ -2,7 +2,7 @@
 
     superlens data docstrings --out help.jsonl
     python benchmarks/lm4lv.py --text help.jsonl --photos photos/images_train.json --val photos/images_val.json \
-        [--eye mae|vqgan|codes] [--tasks noise rotate ...] [--arms lm4lv linear ...] [--seeds 0 1 2] [--steps 600] [--limit 100]
+        [--eye mae|vqgan|codes] [--tasks noise rotate ...] [--arms lm4lv linear ...] [--seeds 0 1 2] [--steps 2400] [--limit 100]
         [--pairs 32] [--set stages.hide.steps=800 ...] [--out runs/lm4lv]
 
 First the base is made, once, by the stages `language`, `hide` and `invert` of the recipe lm4lv at scale=nano: a language model of text
@@ -400,8 +400,8 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=list(SEVEN), choices=list(TASKS))
     parser.add_argument("--arms", nargs="+", default=list(ARMS), choices=ARMS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=600)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=2400)
+    parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--lr", type=float, default=5e-3)
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--pairs", type=int, default=0)

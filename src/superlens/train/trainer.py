@@ -282,7 +282,7 @@ def begin_lessons(trainer: LinkTrainer, stage: Stage) -> None:
         lesson = find_class("lessons", name.partition(":")[0])
         if hasattr(lesson, "begin"):
             samples = [trainer.train_dataset[index] for index in range(min(BEGUN_WITH, len(trainer.train_dataset)))]
-            lesson.begin(trainer.model, GlanceCollator({})(samples)["batch"].to(trainer.args.device))
+            lesson.begin(trainer.model, GlanceCollator({})(samples)["batch"].to(trainer.model.device))
 
 
 def run_stage(trainer: LinkTrainer, home: Path, last: bool) -> None:
