@@ -23,8 +23,8 @@ codes.
 --pairs N has N pairs learned by heart, and measures these: nothing of what is asked for is out of reach where an arm comes as near to
 the right answers as the way back does to clean pictures.
 An arm and seed that --out holds are not done again, so that a run may be stopped, or shared out with --seeds; an --out of other steps,
-batch, rate, pictures or base is refused. Prints Markdown: mean and
-standard deviation over the seeds, and differences of the first arm to the way back and to each other arm, seed by seed.
+batch, rate, pictures or base is refused. Beside each arm's figures lies a PNG of some answers: shown, answered, right. Prints Markdown:
+mean and standard deviation over the seeds, and differences of the first arm to the way back and to each other arm, seed by seed.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from statistics import mean, stdev
 
 import numpy as np
 import torch
+from PIL import Image as Pil
 from torch import Tensor, nn
 
 import superlens
@@ -67,6 +68,7 @@ BASE_STAGES = ("language", "hide", "invert")
 EYES = ("mae", "vqgan", "codes")
 ALIKE = ("steps", "batch", "lr", "limit", "pairs", "text", "photos", "val", "set")  # options that arms in one --out share
 EXAM = 7_000_000  # seed of the measured pictures
+DRAWN = 4  # of them are drawn, of each task
 INTO, SLOWER = ("into.", "model.projector."), 0.1  # layers into the width of a language model, and their share of the rate
 
 
@@ -78,8 +80,6 @@ def spoiled(task: str, clean_HW3: np.ndarray, rng: np.random.Generator) -> np.nd
 
 def square(pixels_HW3: np.ndarray, side: int) -> np.ndarray:
     """The middle of a picture, as large as can be, at `side` x `side` pixels."""
-    from PIL import Image as Pil
-
     height, width = pixels_HW3.shape[:2]
     least = min(height, width)
     top, left = (height - least) // 2, (width - least) // 2
@@ -307,9 +307,10 @@ def learn(arm: nn.Module, lessons: Lessons, options) -> float:
     return time.perf_counter() - start
 
 
-def measure(answers, exam: dict[str, list[Conversation]]) -> dict[str, dict[str, float]]:
-    """Task -> {"psnr", "ssim"}. answers(lesson) -> the pictures it answers with."""
-    figures = {}
+def measure(answers, exam: dict[str, list[Conversation]], sheet: Path | None = None) -> dict[str, dict[str, float]]:
+    """Task -> {"psnr", "ssim"}. answers(lesson) -> the pictures it answers with. sheet: where some of them are drawn, a row each: what
+    was shown, the answer, the right one."""
+    figures, rows = {}, []
     for task, talks in exam.items():
         said = answers([(task, talk) for talk in talks])
         metrics = {"psnr": PeakSignal(part="image"), "ssim": Likeness(part="image")}
@@ -318,6 +319,11 @@ def measure(answers, exam: dict[str, list[Conversation]]) -> dict[str, dict[str,
             for metric in metrics.values():
                 metric.add(asked, Message("assistant", (Image(pixels, of=0, restored=True),)))
         figures[task] = {name: metric.result()[name] for name, metric in metrics.items()}
+        for talk, pixels in list(zip(talks, said, strict=True))[:DRAWN]:
+            rows.append(np.concatenate([talk.images[0].pixels, pixels, talk.images[1].pixels], 1))
+    if sheet is not None:
+        sheet.parent.mkdir(parents=True, exist_ok=True)
+        Pil.fromarray(np.concatenate(rows)).save(sheet)
     return figures
 
 
@@ -432,7 +438,8 @@ def main() -> None:
         arm = make(name, opened(base, options.eye), seed)
         seconds = learn(arm, lessons(seed), options)
         trained = sum(p.numel() for p in arm.parameters() if p.requires_grad)
-        return {"figures": measure(arm.answers, exam), "trained": trained, "seconds": seconds, "steps": options.steps}
+        figures = measure(arm.answers, exam, home / f"{name} {seed}.png")
+        return {"figures": figures, "trained": trained, "seconds": seconds, "steps": options.steps}
 
     for seed in options.seeds:
         for name in options.arms:
