@@ -10,14 +10,8 @@ from superlens.recipes.schema import read_recipe
 from superlens.vision.projector import TokenProjector
 
 CONFIG = {
-    "model_type": "llama",
-    "vocab_size": 512,
-    "hidden_size": 256,
-    "intermediate_size": 320,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 8,
-    "max_position_embeddings": 128,
-    "tie_word_embeddings": True,
+    "model_type": "llama", "vocab_size": 512, "hidden_size": 256, "intermediate_size": 320, "num_hidden_layers": 3,
+    "num_attention_heads": 8, "max_position_embeddings": 128, "tie_word_embeddings": True,
 }
 
 WIDE = {"num_attention_heads": 4, "rope_parameters": {"rope_type": "default", "rope_theta": 1e8}, "max_position_embeddings": 512}

@@ -50,7 +50,7 @@ def wire_lookup(model: nn.Module, seed: int = 0, quiet: float = 1.0, heads: int 
         raise ValueError(f"language.start: heads is 1, 2 or 3, got {heads!r}.")
     if not isinstance(said, int | float) or not 0 < said < math.inf:
         raise ValueError(f"language.start: said is a number above 0, got {said!r}.")
-    base, together = model.base_model, model.config.num_attention_heads
+    base = model.base_model
     blocks = getattr(base, "layers", [])
     first = getattr(blocks[0], "self_attn", None) if len(blocks) > 1 else None
     turns = getattr(getattr(base, "rotary_emb", None), "inv_freq", None)
@@ -65,15 +65,16 @@ def wire_lookup(model: nn.Module, seed: int = 0, quiet: float = 1.0, heads: int 
         block.mlp.down_proj.weight *= quiet
     table = model.get_input_embeddings().weight
     wide, generator = table.shape[1], torch.Generator().manual_seed(seed)
+    width = wide // model.config.num_attention_heads
     common_D = nn.functional.normalize(torch.randn(wide, generator=generator), dim=0)
     length = table.norm(dim=1).mean() / (1 - COMMON**2) ** 0.5
     table += common_D * length * COMMON
     directions_DD = torch.linalg.qr(torch.randn(wide, wide, generator=generator))[0]
-    directions_dD = (directions_DD - torch.outer(common_D, common_D @ directions_DD)).T.split(wide // together)
+    directions_dD = (directions_DD - torch.outer(common_D, common_D @ directions_DD)).T.split(width)
     one = length / wide**0.5  # what is normed has length sqrt(D)
     # Of the directions, the first tell tokens apart, the next take the token before, then two are said (by three heads the first, too).
     for head, aside_dD in enumerate((directions_dD[1], *directions_dD[4 : 3 + BACK])):
-        own = slice(head * wide // together, (head + 1) * wide // together)
+        own = slice(head * width, (head + 1) * width)
         _look_before(first, own, common_D, turns, places=head + 1)
         first.v_proj.weight[own] = directions_dD[0]
         first.o_proj.weight[:, own] = aside_dD.T * one * ASIDE

@@ -54,9 +54,10 @@ class Inverting(OfPictures):
 
     @classmethod
     def begin(cls, model, batch: Batch) -> None:
-        """An eye that evens its features out chooses their coordinates."""
+        """An eye that evens its features out chooses their coordinates; what this changes in the way back is no longer as published."""
         if getattr(model.eye, "even", False):
             model.eye.even_out(torch.cat([pictures.pixels_BHWC for pictures in batch.pictures]))
+            model.left_published -= {name for name in model.left_published if ".decoder_embed." in name}
 
     def loss(self, model, outputs) -> tuple[Tensor, float]:
         """Sum over pictures of the mean absolute difference, of 0..1, within the picture; a quantised eye's codebook beside it."""

@@ -10,6 +10,8 @@ Shapes: B pictures, H W canvas pixels, C channels, T tokens of a picture. An eye
 
 from __future__ import annotations
 
+import logging
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,7 @@ from superlens.vision.canvas import Canvas
 from superlens.vision.eye import IMAGENET_MEAN, IMAGENET_STD, Eye
 from superlens.vision.scene import Scene
 
+logger = logging.getLogger(__name__)
 SMALLEST = 1e-6  # variances below this share of their mean count as this much
 
 
@@ -59,7 +62,7 @@ class MaskedAutoencoderEye(InvertibleEye):
         from transformers import ViTMAEForPreTraining
 
         super().__init__(mean, std)
-        self.even = bool(even)
+        self.even = even
         self.backbone = ViTMAEForPreTraining(resolve_config(config))
         config = self.backbone.config
         self.mask_share, config.mask_ratio = config.mask_ratio or 0.75, 0.0
@@ -71,22 +74,26 @@ class MaskedAutoencoderEye(InvertibleEye):
             self.register_buffer("turn_CC", torch.eye(config.hidden_size))
 
     def coordinates(self, encoded_BTC: Tensor) -> Tensor:
-        """What the encoder says -> features."""
+        """What the encoder says, [B, T, C] -> the same in the features' coordinates, [B, T, C]."""
         return (encoded_BTC - self.shift_C) @ self.turn_CC if self.even else encoded_BTC
 
     @torch.no_grad()
     def even_out(self, pixels_BHWC: Tensor) -> None:
-        """Choose the features' coordinates by these pictures, some ten of them at least; the way back draws what it drew before."""
+        """Choose the features' coordinates by these pictures (uint8, some ten of them at least), once: links learn from what they are
+        then, and later calls change nothing. The way back draws what it drew before."""
+        if not torch.equal(self.turn_CC, torch.eye(len(self.turn_CC)).to(self.turn_CC)):
+            return
         seen_NC = self.features(self.normalise(pixels_BHWC)).flatten(0, 1).double()
         shift_C = seen_NC.mean(0)
         variance_C, directions_CC = torch.linalg.eigh((seen_NC - shift_C).T.cov(correction=0))
+        share = float(variance_C[-4:].sum() / variance_C.sum())
+        logger.info("eye: %.1f percent of the features' variance lay along four directions", 100 * share)
         size_C = variance_C.clamp_min(SMALLEST * variance_C.mean()) ** 0.25
-        turn_CC, back_CC = directions_CC / size_C, (directions_CC * size_C).T
         first = self.backbone.decoder.decoder_embed
         first.bias += (first.weight.double() @ shift_C).to(first.bias)
-        first.weight.copy_((back_CC @ first.weight.double().T).T)
-        self.shift_C += (torch.linalg.solve(self.turn_CC.double().T, shift_C)).to(self.shift_C)
-        self.turn_CC.copy_(self.turn_CC.double() @ turn_CC)
+        first.weight.copy_(first.weight.double() @ (directions_CC * size_C))
+        self.shift_C.copy_(shift_C)
+        self.turn_CC.copy_(directions_CC / size_C)
 
     def in_order(self, count: int) -> Tensor:
         """[B, T - 1]: every patch in its place."""
