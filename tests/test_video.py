@@ -84,6 +84,21 @@ def test_a_file_whose_first_frame_is_not_at_zero_is_whole(tmp_path, kind):
     assert grey == pytest.approx([0, 100, 290 % 250], abs=6)
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"), [("avi", "holds no frames"), ("mkv", "ends before its first frame"), ("mp4", "no pictures")]
+)
+def test_a_video_without_frames_is_refused(tmp_path, kind, words):
+    """A stream of pictures with none in it."""
+    av = pytest.importorskip("av")
+    path = tmp_path / f"empty.{kind}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        stream.width, stream.height = 64, 48
+        container.start_encoding()
+    for call in (lambda: Video(path).at([0.0]), Video(path).read):
+        refused(call, f"empty.{kind}", words)
+
+
 def test_a_file_without_pictures_is_refused(tmp_path):
     av = pytest.importorskip("av")
     path = tmp_path / "sound.mp4"

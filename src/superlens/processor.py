@@ -240,6 +240,10 @@ class Writer:
                 for piece in pieces:
                     self._write(piece, form, False)
                 return
+            if prompt := form.prompt(words):
+                for piece in prompt:
+                    self._write(piece, form, False)
+                break
         places = self._extend(self.processor.words(words), learn)
         if not part.mentions or words != part.text:
             return

@@ -131,7 +131,9 @@ def _opened(path: str):
         raise ValueError(f"The video '{path}' does not exist.")
     try:
         container = av.open(path)
-    except (OSError, ValueError) as error:  # PyAV's errors derive from OSError and ValueError
+    except EOFError as error:
+        raise ValueError(f"The video '{path}' ends before its first frame.") from error
+    except (OSError, ValueError) as error:  # PyAV's other errors derive from these
         raise ValueError(f"Cannot read '{path}' as a video: {reason(error)}.") from error
     with container:
         if not container.streams.video:
@@ -148,7 +150,7 @@ def _decoded(path: str, container, stream) -> Iterator[tuple[float, object]]:
             first = seconds if first is None else first
             longest, shown = max(longest, seconds - first - shown), seconds - first
             yield shown, frame
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise ValueError(f"Cannot read '{path}' as a video: its stream is broken ({reason(error)}).") from error
     if first is None:
         raise ValueError(f"The video '{path}' holds no frames.")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from superlens.data.world import World
-from superlens.evaluate.baselines import Blind, ColourThreshold, PriorText, form_of
+from superlens.evaluate.baselines import Blind, ColourThreshold, MeanBox, PriorText, form_of
 from superlens.evaluate.runner import evaluate
-from superlens.message import Conversation, Image, Message, Text
+from superlens.message import Boxes, Conversation, Image, Masks, Message, Text
 
 GREY = (120, 125, 122)
 
@@ -43,6 +43,29 @@ def test_colour_threshold_on_the_world():
     assert 0.35 < result["AP50"] < 0.9
     blind = evaluate(Blind(ColourThreshold()), World(), "boxes", limit=10, task="boxes")
     assert blind["AP50"] == 0
+
+
+def test_the_mean_box_is_in_shares_of_the_picture():
+    dogs = Boxes("a dog", [[80, 0, 160, 50], [0, 0, 9, 9]], ignore=[False, True])
+    seen = [((100, 200), Boxes("red cars", [[0, 0, 20, 100]])), ((200, 100), dogs)]
+    answer = MeanBox(seen).ask("Find the red cars and a dog.", image=scene())
+    assert [part.label for part in answer.boxes] == ["red cars", "a dog"]
+    assert all(np.allclose(part.xyxy, [[0.2 * 80, 0, 0.5 * 80, 0.5 * 60]]) for part in answer.boxes)
+    assert MeanBox(seen).ask("Find a thing.", image=scene()).boxes[0].label == "Find a thing."
+    mask = np.zeros((1, 10, 20), bool)
+    mask[0, :5, 10:] = True
+    (part,) = MeanBox([((20, 10), Masks("a dog", mask))], "masks").ask("Segment a dog.", image=scene()).masks
+    assert part.masks[0].sum() == 30 * 40 and part.masks[0, :30, 40:].all()
+    assert MeanBox(seen).ask("Find a dog.").text == "Nothing."
+    with pytest.raises(ValueError, match="no masks; expected at least one"):
+        MeanBox([((9, 9), Masks("a", np.zeros((0, 9, 9), bool)))], "masks")
+
+
+def test_the_mean_box_never_looks_and_finds_little():
+    for part, metric, figure in (("boxes", "ap", "AP50"), ("masks", "miou", "mIoU")):
+        prior = MeanBox.fit(World(tasks={part: 1}), part, count=30)
+        result = evaluate(prior, World(), part, metric, limit=20, task=part)
+        assert 0 <= result[figure] < 0.15, part
 
 
 def test_blind_shows_grey():

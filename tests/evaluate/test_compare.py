@@ -63,6 +63,19 @@ def test_what_is_kept_is_read_back(compared):
     assert report.table(ordered, part) == report.table(arms, part)
 
 
+def test_what_needs_no_language_model_is_asked_the_same(compared):
+    out, arms, _ = compared
+    assert set(report.kept_references(out)) == {"mean box, filled"}
+    (mean,) = report.kept_references(out).values()
+    assert set(mean) == set(arms[0].quality) and 0 <= mean["mIoU"] < 0.2
+    rows = report.table(arms, "masks", report.kept_references(out)).splitlines()
+    assert rows[-1].startswith(f"| mean box, filled | - | {mean['mIoU']:.3f} |") and rows[-1].count("|") == rows[0].count("|")
+    (out / "references.json").unlink()
+    told = []
+    Comparison(["lisa"], ["world"], str(out), "masks", BUDGET).run(1, told.append)
+    assert told == ["without a language model: mean box, filled"] and report.kept_references(out) == {"mean box, filled": mean}
+
+
 def test_who_is_stopped_is_told_what_is_done(compared, monkeypatch, capsys):
     out, _, _ = compared
 

@@ -6,9 +6,9 @@ import tiny
 import torch
 
 from superlens.batch import collate
-from superlens.links.base import Token, Words
+from superlens.links.base import Token, Words, kind_of
 from superlens.links.codec import CodecFormat, CodecLink
-from superlens.message import Boxes, Conversation, Image, Masks, Message, Region, Text
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Polygons, Region, Text
 from superlens.parts import CODES, find_class
 from superlens.reading import Written
 from superlens.vision.canvas import CanvasRule
@@ -107,6 +107,54 @@ def test_every_code_is_written_tokenised_and_read_back():
         assert content[0].scores.tolist() == pytest.approx([0.25, 0.25])
 
 
+SPELLED = {"keypoints": Keypoints("mice", ("nose", "tail base"), [[[8, 6, 2], [40, 30, 2]]]),
+           "polygons": Polygons("the text", (np.array([[8, 6], [40, 6], [40, 30], [8, 30]], np.float32),), texts=("EXIT",)),
+           "masks": Masks("dogs", np.pad(np.ones((1, 24, 32), bool), ((0, 0), (6, 30), (8, 40))))}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", [code for code in CODES if find_class("codes", code).part in SPELLED])
+def test_points_and_outlines_are_written_tokenised_and_read_back(code):
+    part = SPELLED[find_class("codes", code).part]
+    options = {"names": list(part.names)} if isinstance(part, Keypoints) else {}
+    model = tiny.model(links={"answer": {"type": "codec", "part": kind_of(part), "code": code, "options": options}})
+    user = Message("user", (Image(np.zeros((60, 80, 3), np.uint8)), Text("What is there?")))
+    prompt = model.processor.encode(Conversation((user,)), answer=False)
+    whole = model.processor.encode(Conversation((user, Message("assistant", (part, Text("."))))))
+    ids = [i for i in whole.ids_T[len(prompt) :].tolist() if i not in model.processor.end_ids]
+    said = Written(ids, [0.25] * len(ids), list(range(len(ids))))
+    content, _, notes = model.processor.decode(said, Conversation((user,)), prompt.canvases)
+    assert [type(one) for one in content] == [type(part), Text] and not notes
+    if isinstance(part, Masks):
+        assert content[0].label == "dogs" and (content[0].masks == part.masks).mean() > 0.97
+    elif isinstance(part, Keypoints):
+        assert content[0].label == "mice" and np.abs(content[0].xyv - part.xyv).max() < 0.1
+    else:
+        assert content[0].texts == ("EXIT",) and np.abs(content[0].points[0] - part.points[0]).max() < 0.1
+
+
+def test_a_task_may_have_a_prompt_of_its_own():
+    """Pix2Seq v2: one token before the question, by its words; rows of its own, nothing learned of it, never part of an answer."""
+    links = {"boxes": {"type": "codec", "code": "pix2seq-v2", "prompts": {"<detect>": r"detect|\bbox", "<find>": "find"}},
+             "masks": {"type": "codec", "code": "pix2seq-v2-masks", "prompts": {"<segment>": "segment"}}}  # fmt: skip
+    model = tiny.model(links=links)
+    names = {index: name for name, index in model.processor.token_ids.items()}
+
+    def shown(*content):
+        sample = model.processor.encode(Conversation((Message("user", content),)), answer=False)
+        return "".join(names.get(i) or model.processor.tokenizer.decode([i]) for i in sample.ids_T.tolist() if i >= 0)
+
+    picture = Image(np.zeros((60, 80, 3), np.uint8))
+    assert "<detect>Detect and find a dog" in shown(picture, "Detect and find a dog")
+    assert "<find>Please find" in shown(picture, "Please find a dog") and "<segment>Segment" in shown(picture, "Segment a dog")
+    assert all(token not in shown(picture, "How many dogs?") for token in ("<detect>", "<find>", "<segment>"))
+    assert "<detect>" not in shown("Detect nothing")  # nothing was shown
+    assert "<detect>" in model.links["boxes"].tokens and "<segment>" in model.links["masks"].tokens
+    content, _, notes = read(model, "<detect>", " a dog")
+    assert "".join(part.text for part in content) == " a dog" and notes
+    with pytest.raises(ValueError, match=r"links.boxes.prompts: each token wants a pattern of words"):
+        CodecFormat("boxes", "boxes", prompts={"<detect>": "("})
+
+
 def test_any_order_of_tokens_is_read(model):
     rng = np.random.default_rng(0)
     pieces = [*model.processor.token_ids, " dog", "(1,2),(3,4)", "(5,6", ")"]
@@ -117,8 +165,16 @@ def test_any_order_of_tokens_is_read(model):
 
 def test_a_box_that_the_user_drew_is_written_as_the_code_writes_boxes():
     picture = Image(np.zeros((60, 80, 3), np.uint8))
-    kosmos = "<object><patch_index_0000><patch_index_0495></object>"
-    for code, spelled in (("kosmos-2", kosmos), ("shikra", "[0.000,0.000,0.500,0.500]")):
+    spellings = {
+        "kosmos-2": "<object><patch_index_0000><patch_index_0495></object>", "shikra": "[0.000,0.000,0.500,0.500]",
+        "qwen-vl": "<box>(0,0),(500,500)</box>", "qwen2-vl": "<|box_start|>(0,0),(500,500)<|box_end|>",
+        "qwen2.5-vl": '```json\n[{"bbox_2d": [0, 0, 40, 30]}]\n```', "qwen3-vl": '```json\n[{"bbox_2d": [0, 0, 500, 500]}]\n```',
+        "minigpt-v2": "{<0><0><50><50>}", "paligemma": "<loc0000><loc0000><loc0512><loc0512>",
+        "pix2seq-v2": "[<bin_0><bin_0><bin_500><bin_500>]", "unitab": "<obj><0><0><100><100></obj>",
+        "visionllm-v1": "<c><p-512><p-512><p0><p0></c>",
+    }
+    assert set(spellings) == {code for code in CODES if find_class("codes", code).part == "boxes"}
+    for code, spelled in spellings.items():
         model = tiny.model(links={"boxes": {"type": "codec", "code": code}})
         user = Message("user", (picture, Text("What is "), Region.box(0, 0, 40, 30), Text("?")))
         sample = model.processor.encode(Conversation((user,)), answer=False)

@@ -6,7 +6,7 @@ import tiny
 
 from superlens.assemble import formats_of
 from superlens.links.base import Slots, Token, Value, Words
-from superlens.message import Boxes, Conversation, Image, Masks, Message, Moments
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Moments
 from superlens.parts import construct
 from superlens.reading import Written, label_at_end
 from superlens.recipes.schema import read_recipe
@@ -31,6 +31,11 @@ def letters(pieces):
 
 @pytest.mark.parametrize("recipe, link, part, geometry, line", [
     ("visionllm-v2", "boxes", Boxes("a dog", [[0, 0, 9, 9]]), CANVAS, "<p> a dog</p>[DET]...."),
+    ("visionllm-v2", "keypoints", Keypoints("a dog", ("nose",), [[[5, 5, 2]]]), CANVAS, "<p> a dog</p>[POSE]....<p> nose</p>[KPT]...."),
+    ("visionllm-v2", "image", Image(np.zeros((9, 9, 3), np.uint8)), CANVAS, "[GEN]" + "." * 64),
+    ("visionllm-v2", "edit", Image(np.zeros((9, 9, 3), np.uint8), of=0), CANVAS, "[EDIT]" + "." * 64),
+    ("phrase-tool", "boxes", Boxes("a dog", [[0, 0, 9, 9]]), CANVAS, "<box> a dog</box>"),
+    ("phrase-tool", "masks", THERE, CANVAS, "<seg> a dog</seg>"),
     ("lisa", "masks", THERE, CANVAS, "[SEG]"),
     ("gsva", "masks", THERE, CANVAS, " a dog:[SEG]"),
     ("gsva", "masks", GONE, CANVAS, " a cat:[REJ]"),
@@ -61,6 +66,11 @@ def test_loss_weights_and_sizes():
     decoder = construct("decoders", read_recipe("lisa").to_dict()["decoders"]["segment"], in_channels=8)
     assert (decoder.pixel_weight, decoder.dice_weight, decoder.dice_scale) == (2.0, 0.5, 1000.0)
     pixellm = read_recipe("pixellm").to_dict()
+    light = construct("decoders", pixellm["decoders"]["segment"], in_channels=8)
+    assert (light.pixel_weight, light.dice_weight, light.overlap, light.tokens, len(light.levels)) == (2.0, 0.5, 2.0, 3, 2)
+    v2 = read_recipe("visionllm-v2").to_dict()["links"]  # the mean of four queries through three layers; of pictures all 64
+    assert [v2[link].get("depth") for link in ("boxes", "masks", "keypoints")] == [3, 3, 3]
+    assert v2["image"]["pool"] == v2["edit"]["pool"] == "none" and all("pool" not in v2[link] for link in ("boxes", "masks"))
     assert len(form("pixellm", "masks").emitted) + 1 == 2 * 3 and pixellm["links"]["masks"]["pool"] == "none"
     for name in ("lisa", "gsva", "lasagna", "pixellm"):
         adapter = read_recipe(name).to_dict()["language"]["adapter"]

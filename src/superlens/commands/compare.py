@@ -46,5 +46,5 @@ def compare(
     # All that the folder holds: recipes of this command first, then those of others.
     arms = sorted(report.kept(Path(out))[1], key=lambda arm: (*(arm.recipe != name for name in comparison.plans), arm.seed))
     paths = report.write(arms, part, Path(out))
-    result(report.table(arms, part).rstrip())
+    result(report.table(arms, part, report.kept_references(Path(out))).rstrip())
     say(f"Written: {', '.join(str(path) for path in paths)}")

@@ -4,6 +4,7 @@ Each baseline is asked like a model: `ask(questions, ...)` gives a message, or a
     Blind            a model that is shown mid-grey instead of every picture
     PriorText        says what is most often right for a question of this form, and never looks
     MeanMoment       says that everything happens when things mostly happen, and never looks
+    MeanBox          says that everything is where things mostly are, as a box or as a mask, and never looks
     MeanPose         puts the mean pose of the training pictures in the picture's middle, and never looks
     ColourThreshold  finds blobs of a colour in the drawn world; it knows eight colours and nothing of shape
 """
@@ -30,7 +31,7 @@ from superlens.data.world.shapes import SHAPES
 from superlens.data.world.textures import COLOURS
 from superlens.evaluate.colours import colour_mask
 from superlens.evaluate.metrics.base import ignored, plain
-from superlens.message import Boxes, Conversation, Image, Keypoints, Message, Moments, Text
+from superlens.message import Boxes, Conversation, Image, Keypoints, Masks, Message, Moments, Text
 from superlens.video import Video
 
 GREY = 128
@@ -116,6 +117,57 @@ class MeanMoment:
         last = len(conversation.videos) - 1
         seconds_12 = self.share_2[None] * conversation.videos[last].seconds
         return Message("assistant", (Moments(conversation.messages[-1].text, seconds_12, scores=np.ones(1, np.float32), video=last),))
+
+
+class MeanBox:
+    """The mean box of the train split, in shares of a picture's sides: one thing under each label of the question, or under the
+    question's own words where none was seen. part: "boxes", or "masks": the same box, filled.
+
+    Learnt from ((width, height) of a picture, its `Boxes` or `Masks`) pairs. Raises ValueError when there is nothing to learn from.
+    """
+
+    def __init__(self, seen: Iterable[tuple[tuple[int, int], Boxes | Masks]], part: str = "boxes") -> None:
+        shares, labels = [], {}
+        for size, one in seen:
+            kept = one.select(~ignored(one))
+            if kept.count:
+                boxes_N4 = kept.xyxy if isinstance(kept, Boxes) else kept.bounds
+                shares.append(boxes_N4 / np.tile(size, 2))
+                labels[plain(one.label)] = one.label
+        if not shares:
+            raise ValueError(f"Got no {part}; expected at least one to learn from.")
+        self.part, self.labels = part, labels
+        self.share_4 = np.concatenate(shares).mean(0)
+
+    @classmethod
+    def fit(cls, source: Source, part: str = "boxes", count: int = 200, seed: int = 0) -> MeanBox:
+        """Learn from `count` training conversations of a source (of all, if there are fewer)."""
+        return cls(
+            ((conversation.images[one.image].size, one)
+             for conversation in _training(source, count, seed)
+             for message in conversation.messages
+             for one in getattr(message, part)),
+            part,
+        )  # fmt: skip
+
+    def ask(self, question: Any, image: Any = None, **options: Any) -> Any:
+        """One thing a label, in pixels of the last picture. Options mean nothing."""
+        return _each(question, image, self._answer, **options)
+
+    def _answer(self, conversation: Conversation) -> Message:
+        if not conversation.images:
+            return Message("assistant", (Text("Nothing."),))
+        words, last = conversation.messages[-1].text, len(conversation.images) - 1
+        width, height = conversation.images[last].size
+        box_4 = self.share_4 * [width, height, width, height]
+        mask_HW = np.zeros((height, width), bool)
+        x1, y1, x2, y2 = np.rint(box_4).astype(int)
+        mask_HW[y1:y2, x1:x2] = True
+        parts = []
+        for label in dict.fromkeys(_mentioned(self.labels, words)) or [words]:
+            what = {"scores": np.ones(1, np.float32), "image": last}
+            parts.append(Boxes(label, box_4[None], **what) if self.part == "boxes" else Masks(label, mask_HW[None], **what))
+        return Message("assistant", listed(parts))
 
 
 class MeanPose:

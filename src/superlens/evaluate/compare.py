@@ -14,15 +14,17 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 from transformers import TrainerCallback
 
+from superlens.data.sources.base import Source
 from superlens.data.sources.open import open_source
 from superlens.data.world.source import PART_TASKS
-from superlens.evaluate.baselines import Blind
+from superlens.evaluate.baselines import Blind, ColourThreshold, MeanBox, MeanMoment, MeanPose
 from superlens.evaluate.runner import evaluate
 from superlens.model import Superlens
 from superlens.recipes.build import build, load
@@ -55,10 +57,17 @@ BASE = {"lr": {"language.model.model.layers.*": 7e-4, "default": 1e-3}, "muon": 
 SEEN = ("eye.", "projector.out_scale")
 IN_WORDS = "words"  # the base that is trained here
 MOST_CACHE = 8e9  # bytes
+# Who is asked the same questions without a language model: a prior of the training data, which never looks, and what needs no training.
+REFERENCES: dict[str, dict[str, Callable[[Source], Any]]] = {
+    "boxes": {"mean box": MeanBox.fit}, "masks": {"mean box, filled": partial(MeanBox.fit, part="masks")},
+    "moments": {"mean moment": MeanMoment.fit}, "keypoints": {"mean pose": MeanPose.fit},
+}  # fmt: skip
+DRAWN_REFERENCES = {"boxes": {"colour threshold": lambda source: ColourThreshold()}}  # that know the drawn world
 WATCHED = {"moments": 2.0, "timeline": 1.0}  # what is asked of clips: the seconds of an event, and in words in which parts it goes on
 CLIPS = 4000  # different ones of the drawn world that arms are trained on
 # What arms of one comparison must have been taught by alike.
 TEACHING = {"muon": MUON, "lessons": TAUGHT, "words": WORDS, "base": BASE, "watched": WATCHED, "clips": CLIPS}
+REFERENCE_FILE = "references.json"
 SEED = 5  # of the questions that all are measured by
 
 
@@ -106,6 +115,12 @@ class Arm:
         return self.curve[0][1]
 
 
+def kept_references(out: Path) -> dict[str, dict[str, Any]]:
+    """Who was asked without a language model -> the figures of the end; none where a comparison is not done."""
+    file = out / REFERENCE_FILE
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
 def kept_arms(out: Path) -> list[Arm]:
     """Those that are done in a comparison's folder, seed after seed."""
     arms = [Arm(**json.loads(file.read_text())) for file in sorted(out.glob("arms/*/result.json"))]
@@ -139,7 +154,17 @@ class Comparison:
         for seed in range(seeds):
             for name in self.recipes:
                 arms.append(self._arm(name, seed, tell))
+        if not (self.out / REFERENCE_FILE).is_file():
+            write_whole_json(self.out / REFERENCE_FILE, self._references(tell))
         return arms
+
+    def _references(self, tell: Callable[[str], None]) -> dict[str, dict[str, Any]]:
+        """Name -> what the metrics of the end say of it. Priors are those of the first data set."""
+        plan = next(iter(self.plans.values()))
+        source = make_mixture(plan, stage_of("compare", ["*"], 1, self.budget), self.data, 0).sources[0]
+        wanted = REFERENCES[self.part] | (DRAWN_REFERENCES.get(self.part, {}) if self.val == "world" else {})
+        tell(f"without a language model: {', '.join(wanted)}")
+        return {name: self.measure(fit(source), self.budget.limit, METRICS[self.part]) for name, fit in wanted.items()}
 
     def _check_settings(self) -> None:
         """What is in `out` was made with these settings, or ValueError."""

@@ -121,6 +121,10 @@ class LinkFormat:
         """What stands in the sequence for a user's text behind a picture; None: its words. ValueError for what has no tokens."""
         return None
 
+    def prompt(self, words: str) -> list[Piece]:
+        """What stands before a user's words behind a picture: usually nothing."""
+        return []
+
     def write_label(self, label: str) -> list[Piece]:
         """`<p> label</p>`, or nothing for a link without phrase tokens (LISA).
 

@@ -20,17 +20,31 @@ FINEST = 32  # waves from end to end
 
 
 class CodecFormat(LinkFormat):
-    """A part as its code spells it. code: a name of `parts.CODES`, or a dotted path to a class. options: the code's own."""
+    """A part as its code spells it. code: a name of `parts.CODES`, or a dotted path to a class. options: the code's own.
 
-    def __init__(self, name: str, part: str, decoder: str | None = None, code: str = "qwen-vl", options: Mapping | None = None):
+    prompts: token -> pattern of words (capitals or not). The first whose pattern is found in what a user says about a picture stands
+    before these words: the task's own prompt (Pix2Seq v2, arXiv 2206.07669).
+    """
+
+    def __init__(
+        self, name: str, part: str, decoder: str | None = None, code: str = "qwen-vl", options: Mapping | None = None,
+        prompts: Mapping[str, str] | None = None,
+    ):  # fmt: skip
         super().__init__(name, part, decoder, None)
+        try:
+            self.prompts = {token: re.compile(words, re.IGNORECASE) for token, words in (prompts or {}).items()}
+        except (re.error, TypeError) as error:
+            raise ValueError(f"links.{name}.prompts: each token wants a pattern of words: {error}.") from None
         self.code: Code = construct("codes", {"type": code, **(options or {})}, where=f"links.{name}.options")
         if part != self.code.part:
             raise ValueError(f"links.{name}: the code '{code}' writes {self.code.part}, got part '{part}'.")
         self._tokens = re.compile("|".join(map(re.escape, sorted(self.code.tokens, key=len, reverse=True))) or r"(?!)")
 
     def roles(self) -> dict[str, str]:
-        return super().roles() | self.code.roles
+        return super().roles() | self.code.roles | dict.fromkeys(self.prompts, "task")
+
+    def prompt(self, words: str) -> list[Piece]:
+        return [Token(token) for token, pattern in self.prompts.items() if pattern.search(words)][:1]
 
     def start(self, label: str) -> list[Piece]:
         if not self.code.opening:

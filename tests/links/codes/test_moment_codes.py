@@ -63,10 +63,29 @@ def test_ignored_moments_and_none_at_all():
     ("timechat", "from 18 - 25.5 seconds.", [[18, 20]], "beyond the video"),
     ("timechat", "4.0 - 2.0 seconds", [[2, 4]], "before it began"),
     ("momentor", "<time 10> to <time 20>, <time 30.0>", [[0.669, 1.338]], "had no two ends"),
+    ("momentor", "<time 10> to <time 20> <time 30> to <time 40> <time 50>", [[0.669, 1.338], [2.007, 2.676]], "had no two ends"),
 ])  # fmt: skip
 def test_broken_text_gives_what_can_be_read_and_a_note(name, text, ends, note):
     (found,) = read(CODES[name], text)
     assert np.allclose(found.part.seconds, ends, atol=0.01) and any(note in one for one in found.notes)
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_any_text_at_all(name):
+    """Pieces of real spellings in any order: moments inside the video and notes, never an exception."""
+    code, rng = CODES[name], np.random.default_rng(0)
+    text = code.spell(Moments("the dog jumps", [[10, 20], [2, 4]]), clip(20.0))
+    cuts = [text[a:b] for a, b in rng.integers(0, len(text), (40, 2)) if a < b]
+    odd = ["<t999999>", "<time 999999.9>", "9999.9 - 1 seconds", ";", ",", " to ", "-", ".", "\ufffd", "\u0663"]
+    pieces = [*cuts, *code.tokens[:8], *odd]
+    count = 0
+    for _ in range(600):
+        for found in read(code, "".join(rng.choice(pieces, rng.integers(0, 10)))):
+            seconds_N2 = found.part.seconds
+            assert found.part.count == len(found.spans) and (seconds_N2 >= 0).all() and (seconds_N2 <= 20).all()
+            assert (seconds_N2[:, 0] <= seconds_N2[:, 1]).all()
+            count += found.part.count
+    assert count > 100
 
 
 def test_other_words_are_left_alone():

@@ -26,7 +26,7 @@ def test_keypoints_to_the_letter():
 
 def test_keypoints_there_and_back():
     code, rng = Pix2SeqKeypoints(NAMES, bins=1000), np.random.default_rng(0)
-    for _ in range(400):
+    for _ in range(2000):
         count = int(rng.integers(1, 4))
         xyv = np.concatenate([rng.uniform(0, 1, (count, 3, 2)) * [200, 100], rng.choice([0, 2], (count, 3, 1))], 2)
         (found,) = read(code, "There: " + code.spell(Keypoints("a mouse", NAMES, xyv), CANVAS))
@@ -65,10 +65,26 @@ def test_quads_to_the_letter_and_back():
     assert found.part.texts == ("EXIT 3", "(no)") and not found.notes and len(found.spans) == 2
     assert np.abs(found.part.points[1] - QUAD - 40).max() <= 0.11
     rng = np.random.default_rng(1)
-    for _ in range(400):
+    for _ in range(2000):
         corners = (rng.uniform(0, 1, (4, 2)) * [200, 100]).astype(np.float32)
         (one,) = read(code, code.spell(Polygons("t", (corners,), texts=("a",)), CANVAS))
         assert (np.abs(one.part.points[0] - corners) <= np.array([200, 100]) / 999 / 2 + 1e-3).all()
+
+
+@pytest.mark.parametrize("code", [Pix2SeqKeypoints(NAMES, bins=20), QwenQuads()], ids=["keypoints", "quads"])
+def test_any_text_at_all(code):
+    """Pieces of real spellings in any order: parts and notes, never an exception."""
+    rng = np.random.default_rng(0)
+    keypoints = Keypoints("mouse", NAMES, [[[200, 100, 2], [20, 50, 1], [0, 0, 0]], [[0, 0, 0], [10, 10, 2], [1, 1, 2]]])
+    text = code.spell(keypoints if code.part == "keypoints" else Polygons("the text", (QUAD, QUAD + 40), texts=("A", "B")), CANVAS)
+    cuts = [text[a:b] for a, b in rng.integers(0, len(text), (40, 2)) if a < b]
+    pieces = [*cuts, *code.tokens[:8], "(1,2)", "<bin_999999999>", "-5", "[", "(", ")", ",", " dog", "\ufffd", "\u0663", "]"]
+    count = 0
+    for _ in range(600):
+        for found in read(code, "".join(rng.choice(pieces, rng.integers(0, 10)))):
+            assert found.part.count == len(found.spans) and all(isinstance(note, str) for note in found.notes)
+            count += found.part.count
+    assert count > 50
 
 
 def test_broken_quads():

@@ -39,6 +39,8 @@ def test_a_rectangle_is_its_four_corners():
     assert spelled == "<poly> a dog<x26><x27><x64><x78><x26><x27><x64><x27><x64><x78><x26><x78></poly>"
     spelled = make_code("pix2seq-v2-masks").spell(Masks("a dog", block((20, 10, 51, 31))), CANVAS)
     assert spelled == "<mask> a dog<bin_105><bin_102><bin_105><bin_252><bin_305><bin_252><bin_305><bin_102></mask>"
+    spelled = make_code("visionllm-v1-masks").spell(Masks("a dog", block((20, 10, 51, 31))), CANVAS)
+    assert spelled == "<m> a dog<p-407><p-404><p-253><p-404><p-253><p-200><p-407><p-200></m>"
 
 
 @pytest.mark.parametrize("name", OUTLINES)

@@ -130,12 +130,11 @@ class Momentor(MomentCode):
     def read(self, match: re.Match[str], canvas: Clip, image: int) -> list[Spelled]:
         ends, spans, alone = [], [], 0
         for piece in re.finditer(r"[^,]+", match[0]):
-            places = [float(found[1]) for found in self.value.finditer(piece[0])]
-            if len(places) == 2:
-                ends.append(tuple(place / (self.anchors - 1) * canvas.seconds for place in places))
-                spans.append((match.start() + piece.start(), match.start() + piece.end()))
-            else:
-                alone += 1
+            places = list(self.value.finditer(piece[0]))
+            for start, end in zip(places[::2], places[1::2]):
+                ends.append(tuple(float(place[1]) / (self.anchors - 1) * canvas.seconds for place in (start, end)))
+                spans.append((match.start() + piece.start() + start.start(), match.start() + piece.start() + end.end()))
+            alone += len(places) % 2
         read = self.found("", ends, spans, canvas, image)
         if alone:
             read.notes.append(f"{alone} moments had no two ends and were left out")

@@ -80,7 +80,8 @@ class Qwen3VL(ScaledBoxCode):
         super().__init__(most)
 
     def spell(self, part: Boxes, canvas: Canvas) -> str:
-        entries = [json.dumps({"bbox_2d": box, "label": part.label}, ensure_ascii=False) for box in self.ordered(part, canvas)]
+        named = {"label": part.label} if part.label else {}
+        entries = [json.dumps({"bbox_2d": box} | named, ensure_ascii=False) for box in self.ordered(part, canvas)]
         return "```json\n[" + ", ".join(entries) + "]\n```"
 
     def read(self, match: re.Match[str], canvas: Canvas, image: int) -> list[Spelled]:
