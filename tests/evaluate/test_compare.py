@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from functools import partialmethod
 
 import pytest
 import tiny
@@ -10,9 +11,18 @@ import torch
 from superlens.cli import main
 from superlens.evaluate import compare, report
 from superlens.evaluate.compare import Arm, Budget, Comparison, LanguageSteps, fingerprint, plan_of, trained_globs
+from superlens.model import Superlens
 from superlens.recipes.build import build
 
 BUDGET = Budget(steps=2, batch=2, row_tokens=400, base_steps=1, points=2, curve_limit=1, limit=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _short_answers():
+    """Models that have hardly been trained talk to the longest answer allowed, each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Superlens, "ask", partialmethod(Superlens.ask, max_new_tokens=16))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -119,8 +119,8 @@ def test_answers_are_generated_alike_in_any_batch():
     with torch.no_grad():  # prefer what matters here
         model.links["keypoints"].head_rows.mul_(3.0)
     questions = [Conversation(talk.messages[:1]) for talk in tiny.conversations(8, tasks={"count": 1}, turns=(1, 1))]
-    together = model.ask(questions, batch_size=8, max_new_tokens=24, min_score=0.0)
-    alone = model.ask(questions, batch_size=1, max_new_tokens=24, min_score=0.0)
+    together = model.ask(questions, batch_size=8, max_new_tokens=12, min_score=0.0)
+    alone = model.ask(questions, batch_size=1, max_new_tokens=12, min_score=0.0)
     assert any(message.keypoints for message in together)
     for one, two in zip(together, alone):
         assert one.text == two.text and len(one.keypoints) == len(two.keypoints)
