@@ -40,6 +40,7 @@ from PIL import Image as Pil
 from torch import Tensor, nn
 
 import superlens
+from superlens.assemble import begin_among_words
 from superlens.batch import collate
 from superlens.data.degrade import DEGRADATIONS, degrade, parse
 from superlens.data.sources.base import Example
@@ -148,6 +149,7 @@ class InLanguage(nn.Module):
         drawn = build(recipe, seed)
         for part in ("projector", "links", *(["language"] if fresh else [])):
             getattr(model, part).load_state_dict(getattr(drawn, part).state_dict())
+        begin_among_words(model.projector, model.language)
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(name.startswith(("projector.", "links.")))
 
@@ -245,6 +247,7 @@ class OnePass(nn.Module):
     def __init__(self, language, projector, channels: int, prompt: int = 10):
         super().__init__()
         self.language = language.requires_grad_(False)
+        begin_among_words(projector, language)
         self.into, self.out = projector.requires_grad_(True), nn.Linear(language.width, channels)
         self.task = nn.Parameter(torch.randn(len(TASKS), prompt, language.embedding_width) * language.embedding_scale())
 

@@ -394,6 +394,32 @@ def test_data_degrade_writes_pairs_that_can_be_trained_on(run, tmp_path):
     refused(nameless, "images[0] has no file name")
 
 
+def test_evaluate_degrades_asks_and_measures(run, loaded, tmp_path):
+    """A model that gives back what it is shown: as near to the original as what it was shown, and nearer where nothing was spoiled."""
+
+    class Giver(Model):
+        formats = {"restore": SimpleNamespace(part="restore", answers="image", medium="picture")}
+        processor = SimpleNamespace(formats=formats, points_at=False)
+
+        def answer(self, conversation):
+            return Message("assistant", (Image(conversation.images[0].pixels, of=0, restored=True),)).about(conversation)
+
+    loaded.model = Giver()
+    for number in range(3):
+        smooth = Pil.fromarray(np.random.default_rng(number).integers(0, 255, (6, 9, 3), np.uint8)).resize((72, 48))
+        smooth.save(tmp_path / f"{number}.png")
+    asked = ("evaluate", "m", "--data", tmp_path, "--part", "image", "--json", "--degrade")
+    code, out, _ = run(*asked, "noise:25")
+    told = json.loads(out)
+    assert code == 0 and told["psnr"] == pytest.approx(told["before"], abs=1e-6) and 19 < told["psnr"] < 23
+    assert run(*asked, "noise:25")[1] == out and run(*asked, "noise:25", "--seed", 1)[1] != out
+    assert json.loads(run(*asked, "noise:15")[1])["psnr"] > told["psnr"] + 3
+    (question, _) = loaded.model.asked[0]
+    assert all("noise" in one.messages[0].text or "grain" in one.messages[0].text for one in question)
+    alike = json.loads(run(*asked, "blur:7", "--metric", "ssim")[1])
+    assert 0.2 < alike["ssim"] < 0.999 and "psnr" not in alike
+
+
 def test_evaluate_refuses_to_degrade_what_can_not_be(run, loaded, tmp_path):
     Pil.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
     refused(run("evaluate", "nano", "--data", tmp_path, "--part", "boxes", "--degrade", "noise:25"), "--part image")

@@ -53,6 +53,28 @@ def test_every_arm_learns_and_answers_with_pictures(controls, model, arm, tmp_pa
         assert answer.shape == (112, 112, 3) and answer.dtype == np.uint8
 
 
+@torch.no_grad()
+def test_one_pass_sees_everything_and_no_order(controls, model):
+    """No causal mask: the first answer depends on the last token. No positions: tokens in another order are answered in that order."""
+    net = controls.make("one-pass", model, 0).net.eval()
+    shown_BTC, task_B = torch.randn(1, 197, model.eye.token_channels, generator=torch.Generator().manual_seed(0)), torch.tensor([1])
+    changed_BTC = shown_BTC.clone()
+    changed_BTC[:, -1] += 3
+    assert (net(shown_BTC, task_B) - net(changed_BTC, task_B))[:, 0].abs().max() > 1e-5
+    net.into.place_PD.zero_()
+    order_T = torch.randperm(197, generator=torch.Generator().manual_seed(1))
+    assert torch.allclose(net(shown_BTC, task_B)[:, order_T], net(shown_BTC[:, order_T], task_B), atol=1e-4)
+
+
+@torch.no_grad()
+def test_tokens_begin_among_the_words_of_the_trained_language_model(controls):
+    model = build(read_recipe("lm4lv", ["scale=nano"]).to_dict(), 0).eval()
+    model.language.words().add_(0.5)  # as training moves them
+    mean_D = model.language.words().mean(0)
+    for arm, projector in (("lm4lv", lambda made: made.model.projector), ("one-pass", lambda made: made.net.into)):
+        assert torch.allclose(projector(controls.make(arm, model, 0)).layers.bias, mean_D), arm
+
+
 @pytest.mark.parametrize("arm", ["lm4lv", "one-pass", "linear", "mlp", "transformer"])
 def test_matrices_learn_by_muon_and_layers_in_slowly(controls, model, arm):
     learner = controls.make(arm, model, 0)

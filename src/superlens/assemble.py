@@ -37,7 +37,7 @@ def formats_of(recipe: dict[str, Any]) -> dict[str, LinkFormat]:
     return formats
 
 
-PUBLISHED_AS = ("name", "revision")  # where a part's weights come from: recipes/build.py's business, no constructor's
+PUBLISHED_AS = ("name", "revision", "subfolder")  # where a part's weights come from: recipes/build.py's business, no constructor's
 
 
 def without(entry: dict[str, Any], *keys: str) -> dict[str, Any]:
@@ -59,8 +59,7 @@ def assemble(recipe: dict[str, Any]):
         stride=eye.token_stride,
         scale=language.embedding_scale(),
     )
-    if hasattr(projector, "begin_among") and not language.words().is_meta:
-        projector.begin_among(language.words())
+    begin_among_words(projector, language)
     decoders = {
         name: construct("decoders", entry, f"decoders.{name}", in_channels=eye.level_channels)
         for name, entry in recipe["decoders"].items()
@@ -82,6 +81,13 @@ def assemble(recipe: dict[str, Any]):
     }
     regions, video = (construct(name, recipe[name], **house) if recipe.get(name) else None for name in ("regions", "video"))
     return eye, projector, language, links, decoders, regions, video
+
+
+def begin_among_words(projector, language) -> None:
+    """Tokens of pictures begin as the words of the language model are, where the projector is one that does that: again whenever the
+    language model has become another, as long as the projector is untrained."""
+    if hasattr(projector, "begin_among") and not language.words().is_meta:
+        projector.begin_among(language.words())
 
 
 def _links(recipe: dict[str, Any], language, decoders: dict[str, Any]) -> dict[str, Any]:

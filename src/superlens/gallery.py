@@ -72,9 +72,9 @@ def page(cards: Sequence[Card], titles: Mapping[str, str]) -> str:
         "the validation split, which training never sees; where the right answer is known, it stands underneath. "
         "Numbers in brackets say how many were found.</p>"
         f"<nav>{links}</nav></header><main>{sections}</main>"
-        "<footer>nano learned from drawn scenes, blood cells, road scenes and circuit boards. Photographs of other "
-        "things show what it does with pictures that it knows nothing about. Made by <code>superlens demo</code>."
-        "</footer></body></html>\n"
+        "<footer>nano learned from drawn scenes, blood cells, road scenes, circuit boards, aerial views, athletes, mice, and "
+        "photographs to be restored. Other photographs show what it does with what it knows nothing about. Made by "
+        "<code>superlens demo</code>.</footer></body></html>\n"
     )
 
 

@@ -12,22 +12,33 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
+from superlens.parts import find_class
+
 PUBLISHED = {"eye": "backbone", "language": "model"}  # part -> the module in it that carries the published weights
 
 
 def resolve_names(recipe: dict[str, Any]) -> dict[str, Any]:
     """A recipe in which every named part carries its config, so that a model can be built from it without any download."""
-    from transformers import AutoConfig
-
     recipe = copy.deepcopy(recipe)
     for part in PUBLISHED:
         entry = recipe[part]
         if entry.get("name") and "config" not in entry:
-            config = AutoConfig.from_pretrained(entry["name"], revision=entry.get("revision"))
-            if part == "eye" and hasattr(config, "vision_config"):
-                config = config.vision_config
-            entry["config"] = config.to_dict() | {"model_type": config.model_type}
+            own = getattr(find_class(part, entry["type"]), "published_config", _config_of_transformers)
+            entry["config"] = own(entry["name"], **where(entry))
     return recipe
+
+
+def where(entry: dict[str, Any]) -> dict[str, str]:
+    """Which revision of what was published under a name, and which of its folders, as `from_pretrained` takes them."""
+    return {key: entry[key] for key in ("revision", "subfolder") if entry.get(key)}
+
+
+def _config_of_transformers(name: str, **where: str) -> dict[str, Any]:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(name, **where)
+    config = getattr(config, "vision_config", config)  # of an eye that was published with a reader of words
+    return config.to_dict() | {"model_type": config.model_type}
 
 
 def published_modules(model, recipe: dict[str, Any]) -> dict[str, nn.Module]:
@@ -49,7 +60,7 @@ def fill_published(model, recipe: dict[str, Any], saved: set[str] = frozenset())
     for prefix, module in published_modules(model, recipe).items():
         entry = recipe[prefix.split(".")[0]]
         source, found = type(module).from_pretrained(
-            entry["name"], revision=entry.get("revision"), dtype=torch.float32, output_loading_info=True
+            entry["name"], **where(entry), dtype=torch.float32, output_loading_info=True
         )
         # What was not published (a pooler, a norm of a feature map) is drawn at random: ours, not to be found again by name.
         values = {name: tensor for name, tensor in source.state_dict().items() if name not in set(found["missing_keys"])}

@@ -118,9 +118,10 @@ def test_answers_are_the_same_at_batch_1_and_8(model):
         assert np.abs(one.images[0].pixels.astype(int) - two.images[0].pixels).max() <= 1
 
 
-def test_a_smaller_picture_comes_back_at_its_own_size(model):
-    asked = Conversation((Message("user", (picture(1, size=(20, 10)), "Remove the noise.")),))
-    assert model.ask(asked, answer_with="restore", max_new_tokens=2).images[0].size == (10, 20)
+@pytest.mark.parametrize("size", [(20, 10), (5, 3), (1, 1)])  # the last two: smaller than a patch
+def test_a_smaller_picture_comes_back_at_its_own_size(model, size):
+    asked = Conversation((Message("user", (picture(1, size=size), "Remove the noise.")),))
+    assert model.ask(asked, answer_with="restore", max_new_tokens=2).images[0].size == size[::-1]
 
 
 def test_tasks_are_found_in_words():

@@ -141,3 +141,6 @@ def test_lm4lv_197_features_ten_tokens_a_task_and_two_linear_layers():
     adapt = plan["stages"][-1]
     assert adapt["train"] == ["projector.*", "links.*"] and (adapt["lr"], adapt["batch"]) == (3e-4, 256)
     assert abs(adapt["steps"] * adapt["batch"] / 595_000 - 2) < 0.01
+    assert adapt["weight_decay"] == 0 and round(adapt["warmup"] * adapt["steps"]) == 200
+    invert = plan["stages"][0]
+    assert (invert["lr"], invert["batch"], round(invert["warmup"] * invert["steps"], -1)) == (1.6e-3, 4096, 100)

@@ -12,9 +12,10 @@ from safetensors.torch import load_file
 from train_tiny import coco_file, history, recipe_file, same_weights, stage, train
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
+from superlens.data.convert import write_jsonl
 from superlens.data.mixture import Mixture
 from superlens.data.world import World
-from superlens.message import Conversation, Region
+from superlens.message import Conversation, Message, Region
 from superlens.recipes import build as building
 from superlens.recipes.schema import Stage, read_recipe
 from superlens.train import trainer
@@ -261,3 +262,30 @@ def test_features_are_evened_out_before_the_way_back_is_taught_and_not_again_on_
     shutil.rmtree(home / "2-invert" / "checkpoint-2")
     resumed = train(str(path), tmp_path / "run", [str(shown)], resume=True)
     assert torch.equal(resumed.eye.turn_CC, chosen) and same_weights(straight, resumed) == []
+
+
+def test_pictures_begin_among_the_words_that_a_stage_before_has_trained_and_words_are_of_texts_alone(tmp_path):
+    shown, path = tmp_path / "shown", tmp_path / "words.yaml"
+    shown.mkdir()
+    for number in range(4):
+        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(shown / f"{number}.png")
+    talks = [Conversation((Message("user", f"What is {number}?"), Message("assistant", "A number."))) for number in range(8)]
+    write_jsonl(talks, tmp_path / "help.jsonl")
+    stages = [
+        stage(name="language", train=["language.*"], lr=0.1, data={"help": 1, "default": 0}),
+        stage(name="adapt", train=["projector.*", "links.*"], lr=1e-12, steps=1, data={"help": 0, "default": 1}),
+    ]
+    path.write_text(yaml.safe_dump(tiny.recipe(**tiny.FEATURES, stages=stages)))
+    data = [str(tmp_path / "help.jsonl"), str(shown)]
+    before = building.build(read_recipe(str(path)).to_dict(), 0)
+    after = train(str(path), tmp_path / "run", data)
+    mean_D, was_D = (model.language.words().mean(0).detach() for model in (after, before))
+    assert torch.allclose(after.projector.layers.bias, mean_D, atol=1e-6)
+    assert torch.allclose(before.projector.layers.bias, was_D, atol=1e-6) and float((mean_D - was_D).abs().max()) > 1e-2
+    # A continued model's projector is what it has learned to be, and what is taught to a stage has to be among the data.
+    again = train(str(tmp_path / "run"), tmp_path / "more", data, overrides=["stages.language.lr=0.2"])
+    assert torch.allclose(again.projector.layers.bias, after.projector.layers.bias, atol=1e-6)
+    with pytest.raises(ValueError, match=r"stage 'language' is taught by data named help \(by file or folder\), and none of --data is"):
+        train(str(path), tmp_path / "none", [str(shown)])
+    assert not (tmp_path / "none").exists()

@@ -120,6 +120,23 @@ def test_evening_out_changes_the_way_back_which_is_then_not_as_published():
     assert Model.left_published == {"eye.backbone.decoder.decoder_pred.weight"}
 
 
+def test_a_published_vqgan_is_named_filled_in_and_left_out(tmp_path):
+    from diffusers import VQModel
+    from safetensors.torch import load_file
+
+    torch.manual_seed(7)
+    VQModel(**VQGAN).save_pretrained(tmp_path / "published" / "vqvae")
+    entry = {"type": "vqgan", "name": str(tmp_path / "published"), "subfolder": "vqvae", "side": 32}
+    model = tiny.model(**tiny.FEATURES | {"eye": entry, "projector": {"type": "tokens"}})
+    published = load_file(tmp_path / "published" / "vqvae" / "diffusion_pytorch_model.safetensors")
+    mine = model.eye.backbone.state_dict()
+    assert set(mine) == set(published) and all(torch.equal(mine[name], published[name]) for name in mine)
+    model.save_pretrained(tmp_path / "m")
+    assert not any(name.startswith("eye.backbone") for name in load_file(tmp_path / "m" / "model.safetensors"))
+    again = superlens.load(str(tmp_path / "m"))
+    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
+
+
 @pytest.mark.parametrize("kind", ["mae", "vqgan"])
 def test_inverting_learns_to_draw_what_is_seen(kind):
     made = eye(kind, codes=True) if kind == "vqgan" else eye()

@@ -26,7 +26,9 @@ from superlens.commands.common import (
 
 def evaluate(
     model: Model,
-    data: Annotated[str, typer.Option(help="COCO JSON, VOC, DeepLabCut CSV, LLaVA JSON, our JSONL, or world.", show_default=False)],
+    data: Annotated[
+        str, typer.Option(help="COCO JSON, VOC, DeepLabCut CSV, LLaVA JSON, JSONL, world, pictures to --degrade.", show_default=False)
+    ],
     part: Annotated[str, typer.Option(help="What is measured: boxes, masks, keypoints, moments, text or image.", show_default=False)],
     metric: Annotated[
         str | None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from superlens.assemble import make_processor
+from superlens.assemble import begin_among_words, make_processor
 from superlens.model import Superlens, SuperlensConfig
 from superlens.parts import nearest
 from superlens.published import fill_published, resolve_names
@@ -24,6 +24,8 @@ def build(recipe: dict[str, Any], seed: int | None = None) -> Superlens:
             torch.manual_seed(seed)
         model = Superlens(SuperlensConfig(recipe))
     fill_published(model, recipe)
+    if recipe["language"].get("name"):
+        begin_among_words(model.projector, model.language)
     model.processor = make_processor(recipe, find_tokenizer(recipe), model)
     return model
 

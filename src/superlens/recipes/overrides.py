@@ -26,8 +26,8 @@ MOST_OFFERED = 24
 SCALES = Path(__file__).with_name("scales")
 RESCALED = ("eye", "canvas", "projector", "language", "stages")
 ADAPTER_KEYS = ("type", "rank", "alpha", "dropout", "targets")
-LANGUAGE_KEYS = ("name", "revision", "tokenizer", "template")
-EYE_KEYS = ("name", "revision")
+LANGUAGE_KEYS = ("name", "revision", "subfolder", "tokenizer", "template")
+EYE_KEYS = ("name", "revision", "subfolder")
 
 
 def apply(values: dict[str, Any], overrides: Iterable[str]) -> None:

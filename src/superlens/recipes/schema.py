@@ -126,7 +126,7 @@ class Stage(Strict):
     row, at most what the model reads; longer samples are dropped and counted. warmup: share of the steps in which the rate
     rises. weight_decay: of matrices. tasks: {task: weight} in place of the recipe's, or {source: {task: weight}} (a source
     is named as in --data, or by its file's stem).
-    data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs.
+    data: {source: weight}, multiplied with the weights of --data; sources that are not named keep theirs, or get that of `default`.
     turns: in place of the recipe's. think: false leaves the language model out: links that read their label's words teach eye and
     decoders alone, at a fraction of the cost. lessons: also taught: names, gaze, pointing ... (lessons/). muon: globs of hidden
     matrices trained by Muon in place of AdamW. accumulate: batches in an optimiser step.

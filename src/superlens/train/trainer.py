@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import fnmatch
 import inspect
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from safetensors.torch import load_file
 from transformers import ProgressCallback, TrainingArguments
 
+from superlens.assemble import begin_among_words
 from superlens.data.augment import Augment
 from superlens.data.mixture import Mixture, parse_weighted
 from superlens.data.sources.base import Source
@@ -63,11 +65,7 @@ def train(
     model = open_model(plan, weights, seed)
     for path in dict.fromkeys(parse_weighted(words)[0] for words in data):
         open_taught(plan, path, None)
-    for stage in plan.stages:
-        check_globs(model, rates_of(stage).keys() - {"default"}, f"stage '{stage.name}' has a learning rate for")
-        choose_trained(model, stage.train, stage.name)
-        for name in stage.lessons:
-            teacher_of(name, model.processor)  # what it lacks is said before any work is done
+    check_stages(model, plan.stages, data)
     left = model.left_published
     if main:
         folder.mkdir(parents=True, exist_ok=True)
@@ -78,6 +76,8 @@ def train(
             mixture = make_mixture(plan, stage, data, seed + 1000 * number)
             trainer = make_trainer(model, stage, mixture, home, precision, seed, report_to)
             if last_checkpoint(home) is None:
+                if weights is None and number == first_to_train(model, "projector.", plan.stages):
+                    begin_among_words(model.projector, model.language)  # a stage before may have trained it
                 begin_lessons(trainer, stage)
             run_stage(trainer, home, last=number == len(plan.stages))
             if not trainer.is_fsdp_enabled:
@@ -92,6 +92,17 @@ def train(
     if main:
         model.save_pretrained(str(folder), whole=whole)
     return model
+
+
+def check_stages(model: Superlens, stages: Sequence[Stage], data: list[str]) -> None:
+    """ValueError, before any work is done, for a stage that names parameters that there are not, is taught by none of the data, or
+    lacks what a lesson needs."""
+    for stage in stages:
+        check_globs(model, rates_of(stage).keys() - {"default"}, f"stage '{stage.name}' has a learning rate for")
+        choose_trained(model, stage.train, stage.name)
+        weights_of(stage, data)
+        for name in stage.lessons:
+            teacher_of(name, model.processor)
 
 
 def check_folder(folder: Path, run: dict, resume: bool) -> None:
@@ -200,15 +211,23 @@ def spells_boxes(plan) -> bool:
     return any(entry["type"] == "codec" and entry.get("part", name) == "boxes" for name, entry in links)
 
 
+def weights_of(stage: Stage, data: list[str]) -> list[tuple[str, float]]:
+    """(path, weight) of the data that teach a stage. ValueError where none do."""
+    weighted, shares = [], stage.data or {}
+    for path, weight in map(parse_weighted, data):
+        share = named(shares, path)
+        weight *= shares.get("default", 1.0) if share is None else share
+        if weight > 0:
+            weighted.append((path, weight))
+    if shares and not weighted:
+        names = ", ".join(name for name, share in shares.items() if share > 0) or f"otherwise than {', '.join(shares)}"
+        raise ValueError(f"stage '{stage.name}' is taught by data named {names} (by file or folder), and none of --data is.")
+    return weighted
+
+
 def make_mixture(plan, stage: Stage, data: list[str], seed: int) -> Mixture:
     """The stage's weighted mixture; row i is a pure function of (seed, i)."""
-    weighted = []
-    for words in data:
-        path, weight = parse_weighted(words)
-        factor = named(stage.data, path)
-        weight *= 1.0 if factor is None else factor
-        if weight > 0:
-            weighted.append((open_taught(plan, path, stage), weight))
+    weighted = [(open_taught(plan, path, stage), weight) for path, weight in weights_of(stage, data)]
     rows = stage.steps * stage.batch * stage.accumulate * int(os.environ.get("WORLD_SIZE", "1"))
     return Mixture(weighted, seed, rows)
 
@@ -274,6 +293,13 @@ def make_trainer(model, stage: Stage, mixture: Mixture, home: Path, precision: P
     trainer.remove_callback(ProgressCallback)
     trainer.add_callback(Progress)
     return trainer
+
+
+def first_to_train(model: Superlens, prefix: str, stages: Sequence[Stage]) -> int:
+    """Number, from 1, of the first stage that trains a parameter whose name begins so; 0 for none."""
+    names = [name for name, _ in model.named_parameters() if name.startswith(prefix)]
+    trained = (any(fnmatch.fnmatchcase(name, glob) for name in names for glob in stage.train) for stage in stages)
+    return next((number for number, trains in enumerate(trained, 1) if trains), 0)
 
 
 def begin_lessons(trainer: LinkTrainer, stage: Stage) -> None:

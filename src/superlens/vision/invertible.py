@@ -143,6 +143,13 @@ class QuantisedEye(InvertibleEye):
         self.tokens = self.cells**2
         self.token_channels = self.level_channels = self.backbone.config.vq_embed_dim or self.backbone.config.latent_channels
 
+    @staticmethod
+    def published_config(name: str, **where: str) -> dict:
+        """The arguments of a `VQModel` that was published, such as the one in the subfolder "vqvae" of a latent diffusion model."""
+        from diffusers import VQModel
+
+        return {key: value for key, value in VQModel.load_config(name, **where).items() if not key.startswith("_")}
+
     def features(self, pixels_B3HW: Tensor) -> Tensor:
         latents_BChw = self.backbone.encode(pixels_B3HW).latents
         if self.codes:

@@ -122,21 +122,21 @@ class TokenProjector(nn.Module):
         nn.init.normal_(self.layers.weight, std=share / in_channels**0.5)
         nn.init.zeros_(self.layers.bias)
         self.place_PD = nn.Parameter(torch.randn(places, width) * share) if places else None
-        self.scale = scale
 
     @torch.no_grad()
     def begin_among(self, words_VD: Tensor) -> None:
-        """Tokens begin as the embeddings of words are: around their mean, and as far from it as they are.
+        """Tokens begin as the embeddings of words are: around their mean, and as far from it as they are. Before training, as often as
+        the words change.
 
         Wired heads that look at the token before read what all embeddings have in common and nothing else (language/lookup.py): tokens
         without it are seen by none of them.
         """
         mean_D = words_VD.mean(0)
-        closer = float((words_VD - mean_D).std()) / self.scale
+        share = (words_VD - mean_D).std() / (1 if self.place_PD is None else 2) ** 0.5
         self.layers.bias.copy_(mean_D)
-        self.layers.weight *= closer
+        self.layers.weight *= share / self.layers.in_features**0.5 / self.layers.weight.std()
         if self.place_PD is not None:
-            self.place_PD *= closer
+            self.place_PD *= share / self.place_PD.std()
 
     def project(self, cells_BTC: Tensor, first: int = 0) -> Tensor:
         """first: which token of its picture the first one is. ValueError for more tokens than places."""
