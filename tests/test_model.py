@@ -140,6 +140,20 @@ def test_only_trained_tensors_are_written(tmp_path):
     assert any("base_layer" in name for name in load_file(tmp_path / "whole" / "model.safetensors"))
 
 
+def test_tokens_of_pictures_begin_among_published_words(tmp_path):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = {k: v for k, v in tiny.RECIPE["language"]["config"].items() if k != "model_type"}
+    published = LlamaForCausalLM(LlamaConfig(**config))
+    with torch.no_grad():
+        published.get_input_embeddings().weight.add_(0.5)
+    published.save_pretrained(tmp_path / "published")
+    language = {"type": "causal_lm", "name": str(tmp_path / "published"), "tokenizer": "nano"}
+    model = tiny.model(**tiny.FEATURES | {"language": language})
+    mean_D = model.language.words().mean(0).detach()
+    assert float(mean_D.mean()) == pytest.approx(0.5, abs=0.01) and torch.allclose(model.projector.layers.bias, mean_D)
+
+
 def test_a_multi_picture_conversation_points_at_its_pictures():
     model = tiny.model()
     rng = np.random.default_rng(0)

@@ -240,12 +240,16 @@ def test_lessons_are_looked_at_before_any_work(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_features_are_evened_out_before_the_way_back_is_taught_and_not_again_on_resuming(tmp_path):
-    shown, path = tmp_path / "shown", tmp_path / "even.yaml"
-    shown.mkdir()
-    for number in range(12):
+def folder_of_pictures(folder, count):
+    folder.mkdir()
+    for number in range(count):
         pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(shown / f"{number}.png")
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    return folder
+
+
+def test_features_are_evened_out_before_the_way_back_is_taught_and_not_again_on_resuming(tmp_path):
+    shown, path = folder_of_pictures(tmp_path / "shown", 12), tmp_path / "even.yaml"
     stages = [
         stage(name="hide", lessons=["hiding"], think=False, train=["eye.backbone.*"]),
         stage(name="invert", lessons=["inverting"], think=False, train=["eye.backbone.decoder.*"], save_every=1),
@@ -265,11 +269,7 @@ def test_features_are_evened_out_before_the_way_back_is_taught_and_not_again_on_
 
 
 def test_pictures_begin_among_the_words_that_a_stage_before_has_trained_and_words_are_of_texts_alone(tmp_path):
-    shown, path = tmp_path / "shown", tmp_path / "words.yaml"
-    shown.mkdir()
-    for number in range(4):
-        pixels = np.random.default_rng(number).integers(0, 256, (40, 40, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(shown / f"{number}.png")
+    shown, path = folder_of_pictures(tmp_path / "shown", 4), tmp_path / "words.yaml"
     talks = [Conversation((Message("user", f"What is {number}?"), Message("assistant", "A number."))) for number in range(8)]
     write_jsonl(talks, tmp_path / "help.jsonl")
     stages = [
