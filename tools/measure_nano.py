@@ -59,6 +59,8 @@ ROWS = [
         ("rotate:90,noise:15", "psnr", None, None),
         ("none", "psnr", 45.0, None), ("noise:0", "psnr", 37.0, None), ("rotate:90", "psnr", None, None), ("flip", "psnr", None, None),
     )],
+    *[("photos/images_val.json", "restore", "ssim", spoil, key, None, None)
+      for spoil in ("noise:25", "noise:15", "blur:7", "pepper:0.05", "rain:10", "mask:0.1") for key in ("ssim", "gain")],
     ("world", "image", "geneval", None, "per_task/colour_image", 0.60, 0.90),
     ("world", "image", "geneval", None, "per_task/relation_image", 0.30, 0.70),
     ("world", "edit", "edit", "edit_image", "made", 0.60, 0.85),
@@ -105,7 +107,8 @@ def command(model: str, row: tuple, limit: int) -> str:
     data, part, metric, task, *_ = row
     where = data if data == "world" else f"$SUPERLENS_DATA/{data}"
     if part == "restore":
-        return f"superlens evaluate {model} --data {where} --part image --degrade {task}"
+        other = "" if metric == "psnr" else f" --metric {metric}"
+        return f"superlens evaluate {model} --data {where} --part image --degrade {task}{other}"
     part = "image" if part == "edit" else part
     asked = f" --task {task}" if task else ""
     limited = f" --limit {limit}" if data == "world" else ""
@@ -139,7 +142,7 @@ def main() -> None:
             part, task = ("image" if row[1] in ("edit", "restore") else row[1]), (None if spoil else row[3])
             known[key] = evaluate(asked, source, part, metric=row[2], task=task, limit=limit)
             if spoil and known[key]["before"] is not None:
-                known[key]["gain"] = known[key]["psnr"] - known[key]["before"]
+                known[key]["gain"] = known[key][row[2]] - known[key]["before"]
         found = known[key]
         for key in row[4].split("/"):
             found = found.get(key, float("nan"))
@@ -155,7 +158,8 @@ def main() -> None:
         if can(model, row) and options.only in shell and (row[0] == "world" or (folder / row[0]).is_file()):
             figure = measure(model, row)
             bar = " / ".join(f"{one:.2f}" for one in row[5:7] if one)
-            what = f"{row[0].split('/')[0]} {row[3] or row[1]} {row[4].rpartition('/')[2]}"
+            of = "ssim " if row[2] == "ssim" and row[4] == "gain" else ""
+            what = f"{row[0].split('/')[0]} {row[3] or row[1]} {of}{row[4].rpartition('/')[2]}"
             show(f"| {what} | {figure:.3f} | {bar} | `{shell}` |")
     for name, make, row in BASELINES:
         there = row[0] == "world" or (folder / row[0]).is_file()
