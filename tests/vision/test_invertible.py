@@ -137,6 +137,27 @@ def test_a_published_vqgan_is_named_filled_in_and_left_out(tmp_path):
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
 
 
+def test_a_codebook_drawn_by_chance_begins_on_features_once():
+    made = eye("vqgan", codes=True)
+
+    class Model:
+        eye = made
+
+    def nearest():
+        made.codes = False
+        said_MC = seen(made, pictures(4)).tokens.movedim(1, -1).flatten(0, -2)
+        made.codes = True
+        distances_MN = torch.cdist(said_MC, made.backbone.quantize.embedding.weight)
+        return len(distances_MN.argmin(1).unique()), float(distances_MN.amin(1).mean())
+
+    used, away = nearest()
+    Inverting.begin(Model, batch_of(pictures(4)))
+    assert nearest()[0] > used and nearest()[1] < 0.7 * away
+    begun = made.backbone.quantize.embedding.weight.clone()
+    Inverting.begin(Model, batch_of(pictures(4, seed=1)))
+    assert torch.equal(made.backbone.quantize.embedding.weight, begun)
+
+
 @pytest.mark.parametrize("kind", ["mae", "vqgan"])
 def test_inverting_learns_to_draw_what_is_seen(kind):
     made = eye(kind, codes=True) if kind == "vqgan" else eye()

@@ -160,6 +160,17 @@ class QuantisedEye(InvertibleEye):
         latents_BChw = features_BTC.transpose(1, 2).unflatten(2, (self.cells, self.cells))
         return self.backbone.decode(latents_BChw, force_not_quantize=not self.codes).sample
 
+    @torch.no_grad()
+    def begin_codebook(self, pixels_BHWC: Tensor) -> None:
+        """Entries begin as what the encoder says of these pictures (uint8), at places evenly spaced: of entries as diffusers draws them
+        by chance a handful is the nearest to everything. A codebook that has learned already, or was published, stays as it is."""
+        entries_NC = self.backbone.quantize.embedding.weight
+        if entries_NC.abs().max() > 1 / len(entries_NC):  # the bounds of what is drawn
+            return
+        said_BChw = self.backbone.encode(self.normalise(pixels_BHWC)).latents
+        said_MC = said_BChw.movedim(1, -1).flatten(0, -2)
+        entries_NC.copy_(said_MC[torch.linspace(0, len(said_MC) - 1, len(entries_NC), device=said_MC.device).long()])
+
     def quantiser_loss(self, pixels_BHWC: Tensor) -> Tensor:
         """What keeps the codebook and the encoder together (arXiv 1711.00937, equation 3), a scalar."""
         return self.backbone.quantize(self.backbone.encode(self.normalise(pixels_BHWC)).latents)[1]
