@@ -162,8 +162,8 @@ class QuantisedEye(InvertibleEye):
 
     @torch.no_grad()
     def begin_codebook(self, pixels_BHWC: Tensor) -> None:
-        """The N entries begin as M features of these pictures (uint8, 0..255), evenly spaced among them, once: entries as diffusers draws
-        them lie much nearer to each other than features do. A codebook that has learned already, or was published, stays as it is."""
+        """The N entries begin as M features of these pictures (uint8, 0..255), evenly spaced among them, once: entries as diffusers
+        draws them lie much nearer to each other than features do. A codebook that has learned, or was published, stays as it is."""
         entries_NC = self.backbone.quantize.embedding.weight
         if entries_NC.abs().max() > 1 / len(entries_NC):  # the bounds of what is drawn
             return
