@@ -2,7 +2,7 @@
 
     superlens data docstrings --out help.jsonl
     python benchmarks/lm4lv.py --text help.jsonl --photos photos/images_train.json --val photos/images_val.json \
-        [--eye mae|vqgan|codes] [--tasks noise rotate ...] [--arms lm4lv linear ...] [--seeds 0 1 2] [--steps 2400] [--limit 100]
+        [--eye mae|vqgan|codes|beit] [--tasks noise rotate ...] [--arms lm4lv linear ...] [--seeds 0 1 2] [--steps 2400] [--limit 100]
         [--pairs 32] [--set stages.hide.steps=800 ...] [--out runs/lm4lv]
 
 First the base is made, once, by the stages `language`, `hide` and `invert` of the recipe lm4lv at scale=nano: a language model of text
@@ -19,7 +19,7 @@ pictures, in the same order, for the same steps (lm4lv and random rehearse their
 "way back" is no arm (the paper's MAE-r): the eye's own reconstruction, for restoring of the spoiled picture, which is the floor, for
 turning of the turned one, which is the ceiling. Measured are generated answers on squares of the val pictures that fill the eye's
 canvas, PSNR and SSIM, each task by itself. Another --eye is put beside the same language model: a VQGAN, continuous or as discrete
-codes.
+codes, or BEiT, which predicts these codes.
 --pairs N has N pairs learned by heart, and measures these: nothing of what is asked for is out of reach where an arm comes as near to
 the right answers as the way back does to clean pictures.
 An arm and seed that --out holds are not done again, so that a run may be stopped, or shared out with --seeds; an --out of other steps,
@@ -66,7 +66,7 @@ TURNING = ("rotate", "flip")
 SEVEN = (*RESTORING, *TURNING)
 ARMS = ("lm4lv", "random", "one-pass", "linear", "mlp", "transformer")
 BASE_STAGES = ("language", "hide", "invert")
-EYES = ("mae", "vqgan", "codes")
+EYES = ("mae", "vqgan", "codes", "beit")
 ALIKE = ("steps", "batch", "lr", "limit", "pairs", "text", "photos", "val", "set")  # options that arms in one --out share
 EXAM = 7_000_000  # seed of the measured pictures
 DRAWN = 4  # of them are drawn, of each task
@@ -359,29 +359,41 @@ def spread(values: list[float], sign: str = "") -> str:
 
 
 def make_base(options, out: Path) -> Path:
-    """The directory of the frozen model. A quantised eye is given the language model beside the masked autoencoder."""
+    """The directory of the frozen model. Another eye is given the language model beside the masked autoencoder."""
     first = out / "base" / "stages" / f"{len(BASE_STAGES)}-{BASE_STAGES[-1]}" / "model"
     only = ["scale=nano", "stages.adapt.steps=1", *options.set]
     if not first.is_dir():
         train("lm4lv", [options.text, options.photos], str(out / "base"), only, resume=(out / "base").exists())
     if options.eye == "mae":
         return first
-    home = out / "base-codes"
-    if not (home / "model.safetensors").is_file():
-        own = [words for words in options.set if words.startswith(f"stages.{BASE_STAGES[-1]}.")]
-        values = read_recipe("lm4lv", ["eye.type=vqgan", "scale=nano", "eye.codes=true", *own]).to_dict()
-        values["stages"] = [stage for stage in values["stages"] if stage["name"] == BASE_STAGES[-1]]
-        beside = build(values, 0)
-        beside.language.load_state_dict(superlens.load(str(first), device="cpu").language.state_dict())
-        beside.save_pretrained(str(out / "begun-codes"), whole=True)
-        train(str(out / "begun-codes"), [options.photos], str(home), resume=home.exists(), whole=True)
+    parts = {"language": (first, "language")}
+    codes = beside(options, out, "codes", ["eye.type=vqgan", "eye.codes=true"], ("invert",), parts)
+    if options.eye != "beit":
+        return codes
+    return beside(options, out, "beit", ["eye.type=beit"], ("hide", "invert"), parts | {"eye.book": (codes, "eye")})
+
+
+def beside(options, out: Path, name: str, words: list[str], stages: tuple[str, ...], parts: dict[str, tuple]) -> Path:
+    """The directory of lm4lv with another eye, taught by these stages alone. parts: of it -> (directory, part) they are taken from."""
+    home, begun = out / f"base-{name}", out / f"begun-{name}"
+    if (home / "model.safetensors").is_file():
+        return home
+    own = [one for one in options.set if one.startswith(tuple(f"stages.{stage}." for stage in stages))]
+    values = read_recipe("lm4lv", [*words, "scale=nano", *own]).to_dict()
+    values["stages"] = [stage for stage in values["stages"] if stage["name"] in stages]
+    model = build(values, 0)
+    for part, (path, kin) in parts.items():
+        taken = superlens.load(str(path), device="cpu").get_submodule(kin)
+        model.get_submodule(part).load_state_dict(taken.state_dict())
+    model.save_pretrained(str(begun), whole=True)
+    train(str(begun), [options.photos], str(home), resume=home.exists(), whole=True)
     return home
 
 
 def opened(base: Path, eye: str):
     """The frozen model; the two quantised eyes are one, with and without its codebook."""
     model = superlens.load(str(base), device="cpu")
-    if eye != "mae":
+    if eye in ("vqgan", "codes"):
         model.eye.codes = eye == "codes"
     return model
 

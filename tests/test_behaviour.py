@@ -90,11 +90,11 @@ RESTORE = {"restore": {"type": "restorer", "width": 16, "channels": [8, 8], "dep
 PAINT = {"paint": {"type": "flow_painter", "width": 16, "side": 32, "shrink": 1, "patch": 8, "channels": [8, 16], "heads": 2,
                    "steps": 2, "finder": [8, 1]}}  # fmt: skip
 POSE = {"pose": {"type": "keypoint_detector", "channels": 16, "depth": 1, "width": 16}}
-VQGAN = {"block_out_channels": [8, 16], "down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
-         "latent_channels": 4, "num_vq_embeddings": 16, "norm_num_groups": 4, "layers_per_block": 1}  # fmt: skip
+TOKENS = {"projector": {"type": "tokens"}}
 INVERTIBLE = {
     "mae": tiny.FEATURES,
-    "vqgan": tiny.FEATURES | {"eye": {"type": "vqgan", "config": VQGAN, "side": 32, "codes": True}, "projector": {"type": "tokens"}},
+    "vqgan": tiny.FEATURES | TOKENS | {"eye": {"type": "vqgan", "config": tiny.VQGAN, "side": 32, "codes": True}},
+    "beit": tiny.FEATURES | TOKENS | {"eye": {"type": "beit", "config": tiny.BEIT, "codes": tiny.VQGAN}},
 }
 EYES = {
     "swin": {"eye": eye("backbone", SWIN, token_level=2), "projector": {"type": "linear", "max_tokens": 16}},

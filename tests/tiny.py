@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from superlens.batch import Batch, Pictures
 from superlens.data.world import World
 from superlens.recipes.build import build
 
@@ -45,6 +46,10 @@ RECIPE = {
 MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
        "intermediate_size": 16, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
        "decoder_intermediate_size": 16}  # fmt: skip
+VQGAN = {"block_out_channels": [8, 16], "down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
+         "latent_channels": 4, "num_vq_embeddings": 16, "norm_num_groups": 4, "layers_per_block": 1}  # fmt: skip
+BEIT = {"model_type": "beit", "image_size": 32, "patch_size": 2, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+        "intermediate_size": 16, "vocab_size": 16, "use_absolute_position_embeddings": True, "drop_path_rate": 0.0}  # fmt: skip
 # What writes pictures as features of an eye that can be inverted.
 FEATURES = {
     "eye": {"type": "mae", "config": MAE},
@@ -53,6 +58,12 @@ FEATURES = {
     "links": {"restore": {"type": "feature", "decoder": "draw"}},
     "decoders": {"draw": {"type": "inverse"}},
 }
+
+
+def pictures_alone(pixels_BHWC, rule):
+    """A batch of square pictures that nothing is said about. rule: of their canvases."""
+    empty, canvas = torch.empty(0), rule.canvas(*pixels_BHWC.shape[1:3])
+    return Batch(empty, empty, empty, empty, [Pictures(pixels_BHWC, [canvas] * len(pixels_BHWC), list(range(len(pixels_BHWC))))])
 
 
 def recipe(**changes) -> dict:

@@ -17,7 +17,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "backbone": "superlens.vision.eye.BackboneEye",
         "hf": "superlens.vision.eye.HiddenStateEye",
         "mae": "superlens.vision.invertible.MaskedAutoencoderEye",
-        "vqgan": "superlens.vision.invertible.QuantisedEye",
+        "vqgan": "superlens.vision.codebook.QuantisedEye",
+        "beit": "superlens.vision.codebook.CodePredictingEye",
     },
     "projector": {
         "linear": "superlens.vision.projector.LinearProjector",
@@ -63,6 +64,7 @@ LESSONS = {
     "rehearsing": "superlens.lessons.rehearsing.Rehearsing",
     "hiding": "superlens.lessons.inverting.Hiding",
     "inverting": "superlens.lessons.inverting.Inverting",
+    "tokenizing": "superlens.lessons.inverting.Tokenizing",
     "perceiving": "superlens.lessons.perceiving.Perceiving",
 }
 

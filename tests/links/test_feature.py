@@ -223,7 +223,7 @@ def test_only_what_is_to_be_trained_moves(model):
     assert moved == links | {"projector.layers.weight", "projector.layers.bias"}
 
 
-@pytest.mark.parametrize("eye", ["mae", "vqgan"])
+@pytest.mark.parametrize("eye", ["mae", "vqgan", "beit"])
 def test_what_is_trained_at_nanos_size(eye):
     """The same, and where each token of a picture lies."""
     plan = read_recipe("lm4lv", [f"eye.type={eye}", "scale=nano"])

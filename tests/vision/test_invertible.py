@@ -13,20 +13,22 @@ from superlens.outputs import Outputs
 from superlens.train.rows import GlanceCollator
 from superlens.train.trainer import teacher_of
 from superlens.vision.canvas import CanvasRule, EveryToken
-from superlens.vision.invertible import MaskedAutoencoderEye, QuantisedEye
+from superlens.vision.codebook import CodePredictingEye, QuantisedEye
+from superlens.vision.invertible import MaskedAutoencoderEye
 
 MAE = {"model_type": "vit_mae", "image_size": 32, "patch_size": 8, "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
        "intermediate_size": 32, "decoder_hidden_size": 16, "decoder_num_hidden_layers": 1, "decoder_num_attention_heads": 2,
        "decoder_intermediate_size": 16}  # fmt: skip
-VQGAN = {"block_out_channels": [8, 16], "down_block_types": ["DownEncoderBlock2D"] * 2, "up_block_types": ["UpDecoderBlock2D"] * 2,
-         "latent_channels": 4, "num_vq_embeddings": 16, "norm_num_groups": 4, "layers_per_block": 1}  # fmt: skip
 RULE = CanvasRule(longest=32, shortest=32, square=True)
 
 
 def eye(kind="mae", **options):
     torch.manual_seed(0)
-    made = {"mae": lambda: MaskedAutoencoderEye(MAE), "vqgan": lambda: QuantisedEye(VQGAN, 32, **options)}[kind]()
-    return made.eval()
+    make = {
+        "mae": lambda: MaskedAutoencoderEye(MAE), "vqgan": lambda: QuantisedEye(tiny.VQGAN, 32, **options),
+        "beit": lambda: CodePredictingEye(tiny.BEIT, tiny.VQGAN),
+    }  # fmt: skip
+    return make[kind]().eval()
 
 
 def pictures(count=2, seed=0):
@@ -37,7 +39,7 @@ def seen(made, pixels_BHWC):
     return made(pixels_BHWC, [RULE.canvas(32, 32)] * len(pixels_BHWC))
 
 
-@pytest.mark.parametrize("kind, tokens, channels", [("mae", 17, 24), ("vqgan", 256, 4)])
+@pytest.mark.parametrize("kind, tokens, channels", [("mae", 17, 24), ("vqgan", 256, 4), ("beit", 256, 16)])
 def test_every_token_and_the_way_back(kind, tokens, channels):
     made = eye(kind)
     scene = seen(made, pictures())
@@ -116,49 +118,11 @@ def test_evening_out_changes_the_way_back_which_is_then_not_as_published():
         eye = MaskedAutoencoderEye(MAE, even=True).eval()
         left_published = {"eye.backbone.decoder.decoder_embed.weight", "eye.backbone.decoder.decoder_pred.weight"}
 
-    Inverting.begin(Model, batch_of(pictures(20)))
+    Inverting.begin(Model, tiny.pictures_alone(pictures(20), RULE))
     assert Model.left_published == {"eye.backbone.decoder.decoder_pred.weight"}
 
 
-def test_a_published_vqgan_is_named_filled_in_and_left_out(tmp_path):
-    from diffusers import VQModel
-    from safetensors.torch import load_file
-
-    torch.manual_seed(7)
-    VQModel(**VQGAN).save_pretrained(tmp_path / "published" / "vqvae")
-    entry = {"type": "vqgan", "name": str(tmp_path / "published"), "subfolder": "vqvae", "side": 32}
-    model = tiny.model(**tiny.FEATURES | {"eye": entry, "projector": {"type": "tokens"}})
-    published = load_file(tmp_path / "published" / "vqvae" / "diffusion_pytorch_model.safetensors")
-    mine = model.eye.backbone.state_dict()
-    assert set(mine) == set(published) and all(torch.equal(mine[name], published[name]) for name in mine)
-    model.save_pretrained(tmp_path / "m")
-    assert not any(name.startswith("eye.backbone") for name in load_file(tmp_path / "m" / "model.safetensors"))
-    again = superlens.load(str(tmp_path / "m"))
-    assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
-
-
-def test_a_codebook_drawn_by_chance_begins_on_features_once():
-    made = eye("vqgan", codes=True)
-
-    class Model:
-        eye = made
-
-    def nearest():
-        made.codes = False
-        said_MC = seen(made, pictures(4)).tokens.movedim(1, -1).flatten(0, -2)
-        made.codes = True
-        distances_MN = torch.cdist(said_MC, made.backbone.quantize.embedding.weight)
-        return len(distances_MN.argmin(1).unique()), float(distances_MN.amin(1).mean())
-
-    used, away = nearest()
-    Inverting.begin(Model, batch_of(pictures(4)))
-    assert nearest()[0] > used and nearest()[1] < 0.7 * away
-    begun = made.backbone.quantize.embedding.weight.clone()
-    Inverting.begin(Model, batch_of(pictures(4, seed=1)))
-    assert torch.equal(made.backbone.quantize.embedding.weight, begun)
-
-
-@pytest.mark.parametrize("kind", ["mae", "vqgan"])
+@pytest.mark.parametrize("kind", ["mae", "vqgan", "beit"])
 def test_inverting_learns_to_draw_what_is_seen(kind):
     made = eye(kind, codes=True) if kind == "vqgan" else eye()
     shown = pictures(2) // 8 * 0 + torch.linspace(40, 220, 32).to(torch.uint8)[None, :, None, None]
@@ -171,20 +135,12 @@ def test_inverting_learns_to_draw_what_is_seen(kind):
     told = []
     for _ in range(25):
         scene = seen(made, shown)
-        total, count = Inverting.of(None)(batch_of(shown)).loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
+        total, count = Inverting.of(None)(tiny.pictures_alone(shown, RULE)).loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
         optimiser.zero_grad()
         (total / count).backward()
         optimiser.step()
         told.append(float(total.detach()))
     assert count == 2 and told[-1] < 0.8 * told[0]
-
-
-def batch_of(shown):
-    from superlens.batch import Batch, Pictures
-
-    canvas = RULE.canvas(32, 32)
-    empty = torch.empty(0)
-    return Batch(empty, empty, empty, empty, [Pictures(shown, [canvas] * len(shown), list(range(len(shown))))])
 
 
 def test_hiding_counts_pictures():
@@ -193,7 +149,7 @@ def test_hiding_counts_pictures():
     class Model:
         eye = made
 
-    lesson = Hiding.of(None)(batch_of(pictures(3)))
+    lesson = Hiding.of(None)(tiny.pictures_alone(pictures(3), RULE))
     total, count = lesson.loss(Model, Outputs([seen(made, pictures(3))], [], torch.zeros(1, 1, 1)))
     assert count == 3 and total > 0 and not lesson.deep
 
@@ -230,7 +186,7 @@ def test_a_canvas_of_another_size_is_refused():
     with pytest.raises(ValueError, match="32 x 32"):
         eye()(torch.zeros(1, 64, 64, 3, dtype=torch.uint8), [CanvasRule(64, 64, square=True).canvas(64, 64)])
     with pytest.raises(ValueError, match="multiple"):
-        QuantisedEye(VQGAN, 33)
+        QuantisedEye(tiny.VQGAN, 33)
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +209,8 @@ def test_perceiving_looks_through_a_network(network):
 
     def told():
         scene = seen(made, shown)
-        return teacher_of(f"perceiving:{network}", None)(batch_of(shown)).loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
+        lesson = teacher_of(f"perceiving:{network}", None)(tiny.pictures_alone(shown, RULE))
+        return lesson.loss(Model, Outputs([scene], [], torch.zeros(1, 1, 1)))
 
     total, count = told()
     assert count == 2 and 0 < float(total.detach()) < 2 * 4

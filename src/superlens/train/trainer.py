@@ -103,6 +103,9 @@ def check_stages(model: Superlens, stages: Sequence[Stage], data: list[str]) -> 
         weights_of(stage, data)
         for name in stage.lessons:
             teacher_of(name, model.processor)
+            lesson = find_class("lessons", name.partition(":")[0])
+            if hasattr(lesson, "check"):
+                lesson.check(model)
 
 
 def check_folder(folder: Path, run: dict, resume: bool) -> None:

@@ -2,8 +2,7 @@
 
 LM4LV (arXiv 2405.15734) needs such an eye: a frozen language model can only give back what the eye let through. Its own is a masked
 autoencoder (He et al., arXiv 2111.06377): the encoder as it was pre-trained, nothing masked, order and class token kept; its decoder is
-tuned to draw the whole picture. Beside it the visual modules it is compared with: VQGAN (Esser et al., 2012.09841), continuous or as
-discrete codes (as BEiT predicts, 2106.08254).
+tuned to draw the whole picture. The visual modules it is compared with are in codebook.py.
 
 Shapes: B pictures, H W canvas pixels, C channels, T tokens of a picture. An eye's token map is one row of T cells: [B, C, 1, T].
 """
@@ -122,55 +121,3 @@ class MaskedAutoencoderEye(InvertibleEye):
             wanted_BTP = nn.functional.layer_norm(wanted_BTP, wanted_BTP.shape[-1:], eps=1e-6)
         error_BT = (said_BTP - wanted_BTP).square().mean(2)
         return (error_BT * seen.mask).sum(1) / seen.mask.sum(1)
-
-
-class QuantisedEye(InvertibleEye):
-    """A VQGAN: diffusers' `VQModel`. config: its arguments. side: of its pictures, pixels.
-
-    codes: tokens are entries of its codebook; else what the encoder says before one is chosen.
-    """
-
-    def __init__(self, config: dict, side: int = 256, codes: bool = False, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)):
-        from diffusers import VQModel
-
-        super().__init__(mean, std)
-        self.backbone = VQModel(**{key: value for key, value in config.items() if key != "model_type"})
-        self.codes, self.fixed_size = codes, side
-        self.token_stride = 2 ** (len(self.backbone.config.block_out_channels) - 1)
-        if side % self.token_stride:
-            raise ValueError(f"eye: side must be a multiple of {self.token_stride}, got {side}.")
-        self.cells = side // self.token_stride
-        self.tokens = self.cells**2
-        self.token_channels = self.level_channels = self.backbone.config.vq_embed_dim or self.backbone.config.latent_channels
-
-    @staticmethod
-    def published_config(name: str, **where: str) -> dict:
-        """The arguments of a `VQModel` that was published, such as the one in the subfolder "vqvae" of a latent diffusion model."""
-        from diffusers import VQModel
-
-        return {key: value for key, value in VQModel.load_config(name, **where).items() if not key.startswith("_")}
-
-    def features(self, pixels_B3HW: Tensor) -> Tensor:
-        latents_BChw = self.backbone.encode(pixels_B3HW).latents
-        if self.codes:
-            latents_BChw = self.backbone.quantize(latents_BChw)[0]
-        return latents_BChw.flatten(2).transpose(1, 2)
-
-    def drawn(self, features_BTC: Tensor) -> Tensor:
-        latents_BChw = features_BTC.transpose(1, 2).unflatten(2, (self.cells, self.cells))
-        return self.backbone.decode(latents_BChw, force_not_quantize=not self.codes).sample
-
-    @torch.no_grad()
-    def begin_codebook(self, pixels_BHWC: Tensor) -> None:
-        """The N entries begin as M features of these pictures (uint8, 0..255), evenly spaced among them, once: entries as diffusers
-        draws them lie much nearer to each other than features do. A codebook that has learned, or was published, stays as it is."""
-        entries_NC = self.backbone.quantize.embedding.weight
-        if entries_NC.abs().max() > 1 / len(entries_NC):  # the bounds of what is drawn
-            return
-        said_BChw = self.backbone.encode(self.normalise(pixels_BHWC)).latents
-        said_MC = said_BChw.movedim(1, -1).flatten(0, -2)
-        entries_NC.copy_(said_MC[torch.linspace(0, len(said_MC) - 1, len(entries_NC), device=said_MC.device).long()])
-
-    def quantiser_loss(self, pixels_BHWC: Tensor) -> Tensor:
-        """What keeps the codebook and the encoder together (arXiv 1711.00937, equation 3), a scalar."""
-        return self.backbone.quantize(self.backbone.encode(self.normalise(pixels_BHWC)).latents)[1]
