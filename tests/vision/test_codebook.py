@@ -1,4 +1,4 @@
-"""Eyes with a codebook: entries that begin on features; BEiT, which predicts them."""
+"""Eyes with a codebook: entries that are revived; BEiT, which predicts them."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ import torch
 from sentences import refused
 
 import superlens
-from superlens.lessons.inverting import Inverting, Tokenizing
+from superlens.lessons.inverting import Tokenizing
 from superlens.outputs import Outputs
 from superlens.recipes.schema import Stage
 from superlens.train.trainer import check_stages
@@ -48,25 +48,53 @@ def test_a_published_vqgan_is_named_filled_in_and_left_out(tmp_path):
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in model.state_dict().items())
 
 
-def test_a_codebook_drawn_by_chance_begins_on_features_once():
+def used(made, shown):
+    """How many entries pictures are made of, and how far from them what they stand for is, in the mean."""
+    latents = made.backbone.encode(made.normalise(shown)).latents.detach().movedim(1, -1).flatten(0, -2)
+    distances_MN = torch.cdist(latents, made.entries.weight.detach())
+    return len(distances_MN.argmin(1).unique()), float(distances_MN.amin(1).mean())
+
+
+def told(made, shown, times):
+    for _ in range(times):
+        made.quantiser_loss(shown)
+    return made.entries.weight.detach().clone()
+
+
+def test_entries_that_nothing_chooses_are_revived_as_features():
+    made, shown = quantised(codes=True).train(), pictures(1)
+    begun, (count, away) = told(made, shown, 0), used(made, shown)  # 256 features of 16 entries
+    revived = told(made, shown, 1)
+    assert used(made, shown)[0] > 2 * count and used(made, shown)[1] < 0.7 * away
+    same_N = (revived == begun).all(1)
+    assert same_N.sum() == count  # those that were chosen stay
+    assert not made.idle_N.any()
+
+
+def test_an_entry_is_dead_after_ten_times_as_many_features_as_entries():
+    made, shown = quantised(codes=True).train(), pictures(1)
+    made.idle_N = made.idle_N.new_full((16,), -256)  # as if it took one picture more
+    begun = told(made, shown, 0)
+    assert torch.equal(told(made, shown, 1), begun) and not torch.equal(told(made, shown, 1), begun)
+
+
+def test_a_codebook_that_does_not_learn_stays_as_it_is():
+    for made in (quantised(codes=True), quantised(codes=True).train().requires_grad_(False)):
+        begun = told(made, pictures(1), 0)
+        assert torch.equal(told(made, pictures(1), 3), begun)
+
+
+def test_the_codebook_and_the_encoder_keep_together():
     made = quantised(codes=True)
-
-    class Model:
-        eye = made
-
-    def nearest():
-        made.codes = False
-        said_MC = made(pictures(4), [RULE.canvas(32, 32)] * 4).tokens.movedim(1, -1).flatten(0, -2)
-        made.codes = True
-        distances_MN = torch.cdist(said_MC, made.backbone.quantize.embedding.weight)
-        return len(distances_MN.argmin(1).unique()), float(distances_MN.amin(1).mean())
-
-    used, away = nearest()
-    Inverting.begin(Model, tiny.pictures_alone(pictures(4), RULE))
-    assert nearest()[0] > used and nearest()[1] < 0.7 * away
-    begun = made.backbone.quantize.embedding.weight.clone()
-    Inverting.begin(Model, tiny.pictures_alone(pictures(4, seed=1), RULE))
-    assert torch.equal(made.backbone.quantize.embedding.weight, begun)
+    made.quantiser_loss(pictures()).backward()
+    latents = made.backbone.encode(made.normalise(pictures())).latents
+    theirs = made.backbone.quantize
+    theirs.legacy = False  # equation 3 as it is written
+    assert float(made.quantiser_loss(pictures()).detach()) == pytest.approx(float(theirs(latents)[1].detach()), rel=1e-5)
+    mine = made.entries.weight.grad.clone()
+    made.zero_grad()
+    theirs(latents)[1].backward()
+    assert torch.allclose(mine, made.entries.weight.grad, atol=1e-7)
 
 
 def test_the_encoder_is_beit_of_transformers():
@@ -116,7 +144,6 @@ def test_tokenizing_teaches_the_codebook_alone():
     class Model:
         eye = made
 
-    Tokenizing.begin(Model, batch)
     optimiser = torch.optim.Adam(made.parameters(), 3e-3)
     told = []
     for _ in range(25):

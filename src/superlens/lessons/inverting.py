@@ -67,13 +67,9 @@ class Inverting(OfPictures):
 
     @classmethod
     def begin(cls, model, batch: Batch) -> None:
-        """An eye that evens its features out chooses their coordinates; what this changes in the way back is no longer as published. A
-        codebook drawn by chance begins on features."""
-        pixels_BHWC = torch.cat([pictures.pixels_BHWC for pictures in batch.pictures])
-        if hasattr(model.eye, "begin_codebook"):
-            model.eye.begin_codebook(pixels_BHWC)
+        """An eye that evens its features out chooses their coordinates; what this changes in the way back is no longer as published."""
         if getattr(model.eye, "even", False):
-            model.eye.even_out(pixels_BHWC)
+            model.eye.even_out(torch.cat([pictures.pixels_BHWC for pictures in batch.pictures]))
             model.left_published -= {name for name in model.left_published if ".decoder_embed." in name}
 
     def loss(self, model, outputs) -> tuple[Tensor, float]:
@@ -98,10 +94,6 @@ class Tokenizing(Inverting):
     """Inverting, of the codebook that an eye predicts."""
 
     needs = "seen_by_book"
-
-    @classmethod
-    def begin(cls, model, batch: Batch) -> None:
-        model.eye.book.begin_codebook(torch.cat([pictures.pixels_BHWC for pictures in batch.pictures]))
 
     def loss(self, model, outputs) -> tuple[Tensor, float]:
         eye = model.eye

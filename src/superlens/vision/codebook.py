@@ -9,6 +9,7 @@ Shapes: B pictures, H W canvas pixels, C channels, T tokens of a picture, N entr
 from __future__ import annotations
 
 import torch
+from accelerate.utils import broadcast, reduce
 from torch import Tensor, nn
 
 from superlens.parts import resolve_config
@@ -16,6 +17,7 @@ from superlens.vision.canvas import Canvas
 from superlens.vision.invertible import InvertibleEye
 from superlens.vision.scene import Scene
 
+PATIENCE = 10  # times as many features as there are entries: an entry that none of them chose is taken for dead
 HIDDEN = 0.4  # share of the patches that BEiT's pre-training hides
 
 
@@ -37,6 +39,7 @@ class QuantisedEye(InvertibleEye):
         self.cells = side // self.token_stride
         self.tokens = self.cells**2
         self.token_channels = self.level_channels = self.backbone.config.vq_embed_dim or self.backbone.config.latent_channels
+        self.register_buffer("idle_N", torch.zeros(self.entries.num_embeddings, dtype=torch.long))  # features since one chose it
 
     @property
     def entries(self) -> nn.Embedding:
@@ -66,20 +69,28 @@ class QuantisedEye(InvertibleEye):
         latents_BChw = features_BTC.transpose(1, 2).unflatten(2, (self.cells, self.cells))
         return self.backbone.decode(latents_BChw, force_not_quantize=not self.codes).sample
 
-    @torch.no_grad()
-    def begin_codebook(self, pixels_BHWC: Tensor) -> None:
-        """The N entries begin as M features of these pictures (uint8, 0..255), evenly spaced among them, once: entries as diffusers
-        draws them lie much nearer to each other than features do. A codebook that has learned, or was published, stays as it is."""
-        entries_NC = self.backbone.quantize.embedding.weight
-        if entries_NC.abs().max() > 1 / len(entries_NC):  # the bounds of what is drawn
-            return
-        said_BChw = self.backbone.encode(self.normalise(pixels_BHWC)).latents
-        said_MC = said_BChw.movedim(1, -1).flatten(0, -2)
-        entries_NC.copy_(said_MC[torch.linspace(0, len(said_MC) - 1, len(entries_NC), device=said_MC.device).long()])
-
     def quantiser_loss(self, pixels_BHWC: Tensor) -> Tensor:
-        """What keeps the codebook and the encoder together (arXiv 1711.00937, equation 3), a scalar."""
-        return self.backbone.quantize(self.backbone.encode(self.normalise(pixels_BHWC)).latents)[1]
+        """What keeps the codebook and the encoder together (arXiv 1711.00937, equation 3), a scalar; diffusers' own has the two weights
+        changed over. Where the codebook learns, entries that nothing chose for long are revived."""
+        said_BChw = self.backbone.encode(self.normalise(pixels_BHWC)).latents
+        said_MD = said_BChw.movedim(1, -1).flatten(0, -2).float()
+        index_M = torch.cdist(said_MD.detach(), self.entries.weight.detach().float()).argmin(1)
+        chosen_MD = self.entries(index_M).float()
+        learned, kept = nn.functional.mse_loss(chosen_MD, said_MD.detach()), nn.functional.mse_loss(said_MD, chosen_MD.detach())
+        if self.training and self.entries.weight.requires_grad:
+            self.revive(said_MD.detach(), index_M)
+        return learned + self.backbone.quantize.beta * kept
+
+    @torch.no_grad()
+    def revive(self, said_MD: Tensor, index_M: Tensor) -> None:
+        """Entries that none of many features chose become features of this batch (random restarts: Dhariwal et al., arXiv 2005.00341,
+        3.1; here not at random: evenly spaced in the batch). The same in every process."""
+        chosen_N = reduce(torch.bincount(index_M, minlength=len(self.idle_N)), "sum")
+        self.idle_N.add_(chosen_N.sum()).masked_fill_(chosen_N > 0, 0)
+        dead_N = self.idle_N > PATIENCE * len(self.idle_N)
+        places_M = torch.linspace(0, len(said_MD) - 1, int(dead_N.sum()), device=said_MD.device).long()
+        self.entries.weight.data[dead_N] = broadcast(said_MD[places_M]).to(self.entries.weight.dtype)
+        self.idle_N.masked_fill_(dead_N, 0)
 
 
 class CodePredictingEye(InvertibleEye):
