@@ -68,7 +68,7 @@ def assemble(recipe: dict[str, Any]):
     for name, link in links.items():
         if link.format.shows and not (hasattr(eye, "inverse") and isinstance(projector.grid, EveryToken)):
             raise ValueError(
-                f"links.{name} writes what the eye sees token by token: this needs an eye that can be inverted (mae, vqgan) and "
+                f"links.{name} writes what the eye sees token by token: this needs an eye that can be inverted (mae, vqgan, beit) and "
                 "projector: {type: tokens}."
             )
     house = {

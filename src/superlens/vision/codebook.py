@@ -9,7 +9,6 @@ Shapes: B pictures, H W canvas pixels, C channels, T tokens of a picture, N entr
 from __future__ import annotations
 
 import torch
-from accelerate.utils import broadcast, reduce
 from torch import Tensor, nn
 
 from superlens.parts import resolve_config
@@ -85,6 +84,8 @@ class QuantisedEye(InvertibleEye):
     def revive(self, said_MD: Tensor, index_M: Tensor) -> None:
         """Entries that none of many features chose become features of this batch (random restarts: Dhariwal et al., arXiv 2005.00341,
         3.1; here not at random: evenly spaced in the batch). The same in every process."""
+        from accelerate.utils import broadcast, reduce
+
         chosen_N = reduce(torch.bincount(index_M, minlength=len(self.idle_N)), "sum")
         self.idle_N.add_(chosen_N.sum()).masked_fill_(chosen_N > 0, 0)
         dead_N = self.idle_N > PATIENCE * len(self.idle_N)
