@@ -23,7 +23,7 @@ def results(tmp_path_factory):
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(folder), *KINDS]
+    command = [sys.executable, str(Path(__file__).with_name("two_processes.py")), str(folder), *KINDS, "codebook"]
     around = os.environ | {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     ranks = [
         subprocess.Popen(command, env=around | {"RANK": rank, "LOCAL_RANK": rank}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -35,7 +35,7 @@ def results(tmp_path_factory):
         for process in ranks:
             process.kill()
     assert [process.returncode for process in ranks] == [0, 0], "\n".join(words[-3000:] for words in said)
-    return {kind: torch.load(folder / f"{kind}.pt") for kind in KINDS}
+    return {kind: torch.load(folder / f"{kind}.pt") for kind in (*KINDS, "codebook")}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,12 @@ def test_two_processes_equal_one(kind, results, reference):
     assert set(found["weights"]) == set(reference["weights"])
     for name, weight in reference["weights"].items():
         assert torch.allclose(found["weights"][name].reshape(weight.shape), weight, atol=1e-5), name
+
+
+def test_a_codebook_is_revived_alike_in_both(results):
+    found = results["codebook"]
+    assert torch.equal(*found["entries"]) and torch.equal(*found["idle"])
+    assert not torch.equal(found["entries"][0], found["begun"])
 
 
 def test_the_logged_losses_are_those_of_both_ranks(results, reference):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import numpy as np
 import tiny
 import torch
 from torch import nn
@@ -20,6 +21,7 @@ from superlens.batch import collate
 from superlens.message import Conversation, Message
 from superlens.recipes.schema import Stage
 from superlens.train import trainer
+from superlens.vision.codebook import QuantisedEye
 
 STEPS, BATCH, RATE = 2, 2, 0.05
 
@@ -81,7 +83,24 @@ def sharded(folder: Path, parts: bool) -> dict:
     return {"weights": weights, "losses": losses, "missing": sorted(missing)}
 
 
+def codebook(folder: Path) -> dict:
+    """A quantised eye, each rank shows it other pictures -> in both its entries, and how many features it saw since each was chosen."""
+    import torch.distributed as dist
+
+    eye = QuantisedEye(tiny.VQGAN, 32, codes=True).train()
+    rank = dist.get_rank()
+    begun = eye.entries.weight.detach().clone()
+    for step in range(2):
+        shown = np.random.default_rng((rank, step)).integers(100 * rank, 100 * rank + 100, (1, 32, 32, 3), np.uint8)
+        eye.quantiser_loss(torch.from_numpy(shown))
+    both = [[torch.empty_like(kept) for _ in range(2)] for kept in (eye.entries.weight.data, eye.idle_N)]
+    for found, kept in zip(both, (eye.entries.weight.data, eye.idle_N), strict=True):
+        dist.all_gather(found, kept)
+    return {"begun": begun, "entries": both[0], "idle": both[1]}
+
+
 KINDS = {
+    "codebook": codebook,
     "ddp": link_trainer,
     "fsdp": lambda folder: sharded(folder, parts=False),
     "fsdp-parts": lambda folder: sharded(folder, parts=True),
