@@ -70,7 +70,7 @@ EYES = ("mae", "vqgan", "codes", "beit")
 ALIKE = ("steps", "batch", "lr", "limit", "pairs", "text", "photos", "val", "set")  # options that arms in one --out share
 EXAM = 7_000_000  # seed of the measured pictures
 DRAWN = 4  # of them are drawn, of each task
-INTO, SLOWER = ("into.", "model.projector."), 0.1  # layers into the width of a language model, and their share of the rate
+INTO, SLOWER = ("net.into.", "model.projector."), 0.1  # layers into the width of a language model, and their share of the rate
 
 
 def spoiled(task: str, clean_HW3: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -378,6 +378,8 @@ def beside(options, out: Path, name: str, words: list[str], stages: tuple[str, .
     home, begun = out / f"base-{name}", out / f"begun-{name}"
     if (home / "model.safetensors").is_file():
         return home
+    if others := [one for one in options.set if not one.startswith("stages.")]:
+        raise SystemExit(f"--set {others[0]} is for the masked autoencoder alone: another --eye takes no settings but those of stages.")
     own = [one for one in options.set if one.startswith(tuple(f"stages.{stage}." for stage in stages))]
     values = read_recipe("lm4lv", [*words, "scale=nano", *own]).to_dict()
     values["stages"] = [stage for stage in values["stages"] if stage["name"] in stages]

@@ -82,8 +82,13 @@ def test_matrices_learn_by_muon_and_layers_in_slowly(controls, model, arm):
     names = {id(parameter): name for name, parameter in learner.named_parameters() if parameter.requires_grad}
     grouped = [(names[id(parameter)], group) for group in optimiser.param_groups for parameter in group["params"]]
     assert sorted(name for name, _ in grouped) == sorted(names.values())  # each once
-    for name, group in grouped:
-        assert group["lr"] == pytest.approx(1e-3 if name.startswith(("into.", "model.projector.")) else 1e-2)
+    slow = {
+        "lm4lv": {"model.projector.layers.weight", "model.projector.layers.bias", "model.projector.place_PD"},
+        "one-pass": {"net.into.layers.weight", "net.into.layers.bias", "net.into.place_PD"},
+        "linear": {"net.into.weight", "net.into.bias"},
+    }.get(arm, set())
+    assert {name for name, group in grouped if group["lr"] == pytest.approx(1e-3)} == slow
+    assert all(group["lr"] == pytest.approx(1e-3 if name in slow else 1e-2) for name, group in grouped)
     hidden = {name for name, group in grouped if "momentum" in group}
     wanted = {
         "lm4lv": {"model.projector.layers.weight", "model.links.restore.out.weight"},
