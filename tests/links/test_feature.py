@@ -182,7 +182,8 @@ def test_every_way_to_ask_for_two_things_chooses_the_tokens_of_both(lm4lv):
 
 
 @pytest.mark.parametrize("words", [
-    "Change the sky to green.", "Turn it by 30 degrees to the left.", "Segment the hidden cat.", "Make a good caption.",
+    "Change the sky to green.", "Turn it by 30 degrees to the left.", "Turn it by 30 degrees to the left and remove the noise.",
+    "Remove the noise, then turn it 45 degrees to the left.", "Segment the hidden cat.", "Make a good caption.",
     "What is in the picture?", "Put a hat on the dog.",
 ])  # fmt: skip
 def test_what_is_no_task_is_refused(lm4lv, words):

@@ -41,8 +41,8 @@ class Restorer(Decoder):
     """Restored pictures. It looks at pixels, at no feature of the eye.
 
     width: C. channels: of the net at 1/2, 1/4, 1/8 ... of the picture's size. depth: blocks at each, on the way down and again on the
-    way up. tile: longest side, in pixels, of a picture that is restored at once; larger ones in tiles of that side, each shown to the net
-    with `net.reach` pixels more all around, which is all that it can see, so that there are no seams.
+    way up. tile: longest side, in pixels, of a picture that is restored at once; larger ones in tiles of that side, each shown to the
+    net with `net.reach` pixels more all around, which is all that it can see, so that there are no seams.
     """
 
     part = "image"

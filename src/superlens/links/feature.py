@@ -28,7 +28,8 @@ class FeatureFormat(LinkFormat):
 
     tasks: {task: regular expression of the words that ask for it}. Each has `prompt` tokens of its own, which stand in place of the
     user's words; of several tasks asked for at once, one after another as they are mentioned. last: tasks, the first of which is taken
-    that is meant where no other is ("leave it as it is"). Without tasks, what is to be done is said in words.
+    that is meant where no other is ("leave it as it is"). lacking: regular expression of words that there are no tokens for, also
+    beside a task. Without tasks, what is to be done is said in words.
     """
 
     shows = True
@@ -40,6 +41,7 @@ class FeatureFormat(LinkFormat):
         decoder: str | None,
         tasks: Mapping[str, str] | None = None,
         last: Sequence[str] = (),
+        lacking: str | None = None,
         prompt: int = 10,
     ):
         super().__init__(name, part, decoder, None)
@@ -53,6 +55,7 @@ class FeatureFormat(LinkFormat):
         self.last = tuple(last)
         # By name: ids of tokens follow this order, and a saved config sorts its keys.
         self.tasks = {task: re.compile(words, re.IGNORECASE) for task, words in sorted((tasks or {}).items())}
+        self.lacking = re.compile(lacking, re.IGNORECASE) if lacking else None
         self.prompts: dict[str, list[Piece]] = {
             task: [Token(f"<{task}:{index}>") for index in range(prompt)] for task in self.tasks
         }
@@ -74,7 +77,7 @@ class FeatureFormat(LinkFormat):
         places = {task: found.start() for task, pattern in self.tasks.items() if (found := pattern.search(words))}
         meant = sorted((task for task in places if task not in self.last), key=places.get)
         meant = meant or [task for task in self.last if task in places][:1]
-        if not meant:
+        if not meant or (self.lacking and self.lacking.search(words)):
             raise ValueError(f"this recipe has tokens for the tasks {', '.join(self.tasks)}, and none for '{words.strip()[:80]}'.")
         return [token for task in meant for token in self.prompts[task]]
 
