@@ -104,7 +104,7 @@ def test_the_encoder_is_beit_of_transformers():
     plain = BeitModel(made.backbone.config, add_pooling_layer=False).eval()
     plain.load_state_dict(made.backbone.beit.state_dict())
     pixels = made.normalise(pictures())
-    assert torch.equal(made.features(pixels), plain(pixels).last_hidden_state[:, 1:])
+    assert torch.equal(made.features(pixels), made.backbone.layernorm(plain(pixels).last_hidden_state[:, 1:]))
 
 
 def test_the_picture_is_drawn_from_the_entries_that_the_head_chooses():

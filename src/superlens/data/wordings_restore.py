@@ -119,6 +119,12 @@ turn it into a mirror image
 (copy|repeat|return|give back) (it|this|the <image>|this <image>) (as it is|unchanged|untouched|exactly|without a change)
 (do not change|change nothing in|do nothing to) (it|this|the <image>|this <image>|anything)
 make no change
+(give|send|show) me (the same|the very same|an identical) <image>
+keep (all of it|every pixel|the whole <image>) (as it was|the way it is|just so)
+pass (it|the <image>|this <image>) on (without a change|untouched|unchanged|exactly as it came)
+spare (it|the <image>|this <image>) (any|every) change
+stay with (it|the <image>|this <image>) as it is
+(leave|keep|copy|repeat|show) (it|the <image>|this <image>), (unchanged|untouched|as it is|without a change|nothing else)
 """, """
 return the same thing again, untouched
 let it be as it is

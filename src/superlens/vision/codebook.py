@@ -120,7 +120,8 @@ class CodePredictingEye(InvertibleEye):
         self.token_channels = self.level_channels = config.hidden_size
 
     def features(self, pixels_B3HW: Tensor) -> Tensor:
-        return self.backbone.beit(pixels_B3HW).last_hidden_state[:, 1:]
+        """What BEiT's head reads: its states after the head's own normalisation."""
+        return self.backbone.layernorm(self.backbone.beit(pixels_B3HW).last_hidden_state[:, 1:])
 
     def seen_by_book(self, pixels_BHWC: Tensor, canvases: list[Canvas]) -> Scene:
         """What the VQGAN alone sees, with its own way back."""
@@ -128,7 +129,7 @@ class CodePredictingEye(InvertibleEye):
 
     def said(self, features_BTC: Tensor) -> Tensor:
         """BEiT's head: scores of the entries, [B, T, N]."""
-        return self.backbone.lm_head(self.backbone.layernorm(features_BTC))
+        return self.backbone.lm_head(features_BTC)
 
     def drawn(self, features_BTC: Tensor) -> Tensor:
         scores_BTN = self.said(features_BTC)
