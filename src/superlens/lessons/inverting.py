@@ -78,6 +78,7 @@ class Inverting(OfPictures):
 
     @staticmethod
     def drawing(eye, scenes: list[Scene]) -> Tensor:
+        """The loss of these scenes, each drawn again by its own way back: a scalar, the sum over their pictures."""
         total = torch.zeros((), device=eye.mean.device)
         for scene in scenes:
             drawn_B3HW = scene.inverse(scene.tokens.flatten(2).transpose(1, 2))

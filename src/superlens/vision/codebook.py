@@ -31,6 +31,7 @@ class QuantisedEye(InvertibleEye):
 
         super().__init__(mean, std)
         self.backbone = VQModel(**{key: value for key, value in config.items() if key != "model_type"})
+        self.backbone.quantize.legacy = False  # the two weights of its loss as the paper has them, not changed over
         self.codes, self.fixed_size = codes, side
         self.token_stride = 2 ** (len(self.backbone.config.block_out_channels) - 1)
         if side % self.token_stride:
@@ -69,21 +70,19 @@ class QuantisedEye(InvertibleEye):
         return self.backbone.decode(latents_BChw, force_not_quantize=not self.codes).sample
 
     def quantiser_loss(self, pixels_BHWC: Tensor) -> Tensor:
-        """What keeps the codebook and the encoder together (arXiv 1711.00937, equation 3), a scalar; diffusers' own has the two weights
-        changed over. Where the codebook learns, entries that nothing chose for long are revived."""
-        said_BChw = self.backbone.encode(self.normalise(pixels_BHWC)).latents
-        said_MD = said_BChw.movedim(1, -1).flatten(0, -2).float()
-        index_M = torch.cdist(said_MD.detach(), self.entries.weight.detach().float()).argmin(1)
-        chosen_MD = self.entries(index_M).float()
-        learned, kept = nn.functional.mse_loss(chosen_MD, said_MD.detach()), nn.functional.mse_loss(said_MD, chosen_MD.detach())
+        """What keeps the codebook and the encoder together (arXiv 1711.00937, equation 3), a scalar. pixels_BHWC: uint8. Where the
+        codebook learns, entries that nothing chose for long are revived."""
+        said_BDhw = self.backbone.encode(self.normalise(pixels_BHWC)).latents.float()
+        _, loss, (_, _, index_M) = self.backbone.quantize(said_BDhw)
         if self.training and self.entries.weight.requires_grad:
-            self.revive(said_MD.detach(), index_M)
-        return learned + self.backbone.quantize.beta * kept
+            self.revive(said_BDhw.detach().movedim(1, -1).flatten(0, -2), index_M)
+        return loss
 
     @torch.no_grad()
     def revive(self, said_MD: Tensor, index_M: Tensor) -> None:
         """Entries that none of many features chose become features of this batch (random restarts: Dhariwal et al., arXiv 2005.00341,
-        3.1; here not at random: evenly spaced in the batch). The same in every process."""
+        3.1; here not at random: evenly spaced in the batch). The same in every process. said_MD: M features; index_M: the entry, of
+        0..N-1, that each of them chose."""
         from accelerate.utils import broadcast, reduce
 
         chosen_N = reduce(torch.bincount(index_M, minlength=len(self.idle_N)), "sum")
@@ -109,6 +108,8 @@ class CodePredictingEye(InvertibleEye):
 
         super().__init__(mean, std)
         config = resolve_config(config)
+        if config.model_type != "beit":
+            raise ValueError(f"eye: the type beit takes a config of model_type beit, got {config.model_type}.")
         config.use_mask_token = True
         self.backbone = BeitForMaskedImageModeling(config)
         self.book = QuantisedEye(codes, config.image_size, codes=True, mean=mean, std=std)
@@ -132,6 +133,7 @@ class CodePredictingEye(InvertibleEye):
         return self.backbone.lm_head(features_BTC)
 
     def drawn(self, features_BTC: Tensor) -> Tensor:
+        """The way back: [B, T, C] -> normalised pixels [B, 3, H, W], drawn from the entries that are chosen."""
         scores_BTN = self.said(features_BTC)
         chosen_BTD = self.book.entries(scores_BTN.argmax(2))
         mean_BTD = scores_BTN.softmax(2) @ self.book.entries.weight
