@@ -103,9 +103,8 @@ def check_stages(model: Superlens, stages: Sequence[Stage], data: list[str]) -> 
         weights_of(stage, data)
         for name in stage.lessons:
             teacher_of(name, model.processor)
-            lesson = find_class("lessons", name.partition(":")[0])
-            if hasattr(lesson, "check"):
-                lesson.check(model)
+            if hasattr(lesson_class(name), "check"):
+                lesson_class(name).check(model)
 
 
 def check_folder(folder: Path, run: dict, resume: bool) -> None:
@@ -240,10 +239,15 @@ def rates_of(stage: Stage) -> dict[str, float]:
     return dict(stage.lr) if isinstance(stage.lr, dict) else {"default": float(stage.lr)}
 
 
+def lesson_class(name: str) -> type:
+    """The class behind "names", or behind "perceiving:NETWORK"."""
+    return find_class("lessons", name.partition(":")[0])
+
+
 def teacher_of(name: str, processor) -> Callable[[Any], Any]:
     """Batch -> lesson, of "names", or of "perceiving:NETWORK", what it needs behind a colon. ValueError where it takes nothing."""
     kind, _, needed = name.partition(":")
-    lesson = find_class("lessons", kind)
+    lesson = lesson_class(name)
     if needed and len(inspect.signature(lesson.of).parameters) < 2:
         raise ValueError(f"the lesson {kind} takes nothing behind a colon, got '{name}'.")
     return lesson.of(processor, *([needed] if needed else []))
@@ -308,7 +312,7 @@ def first_to_train(model: Superlens, prefix: str, stages: Sequence[Stage]) -> in
 def begin_lessons(trainer: LinkTrainer, stage: Stage) -> None:
     """What lessons have to know of the stage's first samples, before it starts: the same in every process."""
     for name in stage.lessons:
-        lesson = find_class("lessons", name.partition(":")[0])
+        lesson = lesson_class(name)
         if hasattr(lesson, "begin"):
             samples = [trainer.train_dataset[index] for index in range(min(BEGUN_WITH, len(trainer.train_dataset)))]
             lesson.begin(trainer.model, GlanceCollator({})(samples)["batch"].to(trainer.model.device))
